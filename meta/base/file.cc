@@ -1,0 +1,150 @@
+#include "meta/base/file.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+
+namespace imgmount {
+namespace fs = std::filesystem;
+
+void UniqueFd::Reset() {
+  if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+}
+
+Result<UniqueFd> OpenFile(const fs::path& path, int flags, mode_t mode) {
+  const int fd = ::open(path.c_str(), flags | O_CLOEXEC, mode);
+  if (fd < 0) return FailErrno(path.string(), errno);
+  return UniqueFd(fd);
+}
+
+Result<size_t> ReadAt(int fd, std::span<std::byte> out, uint64_t offset) {
+  size_t done = 0;
+  while (done < out.size()) {
+    const ssize_t n = ::pread(fd, out.data() + done, out.size() - done,
+                              static_cast<off_t>(offset + done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return FailErrno("read", errno);
+    if (n == 0) break;
+    done += static_cast<size_t>(n);
+  }
+  return done;
+}
+
+Status WriteAll(int fd, std::span<const std::byte> data) {
+  while (!data.empty()) {
+    const ssize_t n = ::write(fd, data.data(), data.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return FailErrno("write", errno);
+    data = data.subspan(static_cast<size_t>(n));
+  }
+  return {};
+}
+
+Result<std::string> ReadFile(const fs::path& path, size_t limit) {
+  IMGMOUNT_TRY(UniqueFd fd, OpenFile(path, O_RDONLY));
+  // Grown as it is read: st_size says nothing for /proc or a pipe.
+  std::string content;
+  std::byte buffer[16384];
+  while (true) {
+    const ssize_t n = ::read(fd.get(), buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return FailErrno(path.string(), errno);
+    if (n == 0) return content;
+    content.append(reinterpret_cast<const char*>(buffer),
+                   static_cast<size_t>(n));
+    if (content.size() > limit) {
+      return Fail(ErrorCode::kCorrupt, path.string() + ": larger than " +
+                                           std::to_string(limit) + " bytes");
+    }
+  }
+}
+
+AtomicFile::AtomicFile(UniqueFd fd, fs::path temporary, fs::path final_path)
+    : fd_(std::move(fd)),
+      temporary_(std::move(temporary)),
+      final_path_(std::move(final_path)) {}
+
+Result<AtomicFile> AtomicFile::Create(fs::path final_path) {
+  std::string name = final_path.string() + ".tmp-XXXXXX";
+  const int fd = ::mkostemp(name.data(), O_CLOEXEC);
+  if (fd < 0) return FailErrno(final_path.string(), errno);
+  const mode_t mask = ::umask(0);
+  ::umask(mask);
+  ::fchmod(fd, 0644 & ~mask);
+  return AtomicFile(UniqueFd(fd), std::move(name), std::move(final_path));
+}
+
+AtomicFile::~AtomicFile() {
+  if (fd_ && !temporary_.empty()) ::unlink(temporary_.c_str());
+}
+
+Status AtomicFile::Write(std::span<const std::byte> data) {
+  if (auto written = WriteAll(fd_.get(), data); !written) {
+    return Failure(std::move(written).error().In(final_path_.string()));
+  }
+  return {};
+}
+
+Status AtomicFile::Write(std::string_view data) {
+  return Write(std::as_bytes(std::span(data)));
+}
+
+Status AtomicFile::Commit() {
+  if (::fsync(fd_.get()) != 0) return FailErrno(final_path_.string(), errno);
+  if (::rename(temporary_.c_str(), final_path_.c_str()) != 0) {
+    return FailErrno(final_path_.string(), errno);
+  }
+  temporary_.clear();
+  fd_.Reset();
+  const fs::path folder =
+      final_path_.has_parent_path() ? final_path_.parent_path() : fs::path(".");
+  IMGMOUNT_TRY(UniqueFd dir, OpenFile(folder, O_RDONLY | O_DIRECTORY));
+  if (::fsync(dir.get()) != 0) return FailErrno(folder.string(), errno);
+  return {};
+}
+
+Result<MappedFile> MappedFile::Open(const fs::path& path) {
+  IMGMOUNT_TRY(UniqueFd fd, OpenFile(path, O_RDONLY));
+  MappedFile file;
+  if (::fstat(fd.get(), &file.stat_) != 0) {
+    return FailErrno(path.string(), errno);
+  }
+  const auto size = static_cast<size_t>(file.stat_.st_size);
+  if (size == 0) return file;
+  void* address = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd.get(), 0);
+  if (address == MAP_FAILED) return FailErrno(path.string(), errno);
+  file.data_ = {static_cast<const std::byte*>(address), size};
+  return file;
+}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(stat_, other.stat_);
+  return *this;
+}
+
+MappedFile::~MappedFile() {
+  if (data_.empty()) return;
+  ::munmap(const_cast<std::byte*>(data_.data()), data_.size());
+}
+
+Result<FileLock> FileLock::Acquire(const fs::path& path) {
+  IMGMOUNT_TRY(UniqueFd fd, OpenFile(path, O_RDWR | O_CREAT, 0644));
+  while (::flock(fd.get(), LOCK_EX) != 0) {
+    if (errno != EINTR) return FailErrno("lock " + path.string(), errno);
+  }
+  return FileLock(std::move(fd));
+}
+
+Status MakeDirectories(const fs::path& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error) return FailErrno(path.string(), error.value());
+  return {};
+}
+
+}  // namespace imgmount

@@ -1,0 +1,114 @@
+// Files: descriptors, whole reads, atomic writes, mappings.
+#ifndef IMGMOUNT_META_BASE_FILE_H_
+#define IMGMOUNT_META_BASE_FILE_H_
+
+#include <sys/stat.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "meta/base/result.h"
+
+namespace imgmount {
+
+// Owns a file descriptor.
+class UniqueFd {
+ public:
+  UniqueFd() = default;
+  explicit UniqueFd(int fd) : fd_(fd) {}
+  UniqueFd(UniqueFd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  UniqueFd& operator=(UniqueFd&& other) noexcept {
+    if (this != &other) {
+      Reset();
+      fd_ = std::exchange(other.fd_, -1);
+    }
+    return *this;
+  }
+  ~UniqueFd() { Reset(); }
+
+  int get() const { return fd_; }
+  explicit operator bool() const { return fd_ >= 0; }
+  void Reset();
+
+ private:
+  int fd_ = -1;
+};
+
+// open(2) with O_CLOEXEC; errors name the path.
+Result<UniqueFd> OpenFile(const std::filesystem::path& path, int flags,
+                          mode_t mode = 0);
+
+// pread(2) until `out` is full or the end of the file; returns bytes read.
+Result<size_t> ReadAt(int fd, std::span<std::byte> out, uint64_t offset);
+
+// Writes all of `data` at the file's position.
+Status WriteAll(int fd, std::span<const std::byte> data);
+
+// Reads a whole file of at most `limit` bytes; a larger one is kCorrupt.
+Result<std::string> ReadFile(const std::filesystem::path& path, size_t limit);
+
+// A file that gets its name only when it is complete: written to a temporary
+// in the same folder, then fsync, rename, fsync of the folder. Destroyed
+// without Commit(), it leaves nothing.
+class AtomicFile {
+ public:
+  static Result<AtomicFile> Create(std::filesystem::path final_path);
+  AtomicFile(AtomicFile&&) = default;
+  AtomicFile& operator=(AtomicFile&&) = default;
+  ~AtomicFile();
+
+  int fd() const { return fd_.get(); }
+  Status Write(std::span<const std::byte> data);
+  Status Write(std::string_view data);
+  // Replaces what has the final name. Mode 0644 less umask.
+  Status Commit();
+
+ private:
+  AtomicFile(UniqueFd fd, std::filesystem::path temporary,
+             std::filesystem::path final_path);
+  UniqueFd fd_;
+  std::filesystem::path temporary_;  // empty once committed or moved from
+  std::filesystem::path final_path_;
+};
+
+// The contents of a file, mapped read-only and shared. The file must not be
+// cut while mapped; ours never are (they are replaced by rename).
+class MappedFile {
+ public:
+  static Result<MappedFile> Open(const std::filesystem::path& path);
+  MappedFile() = default;
+  MappedFile(MappedFile&& other) noexcept
+      : data_(std::exchange(other.data_, {})), stat_(other.stat_) {}
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  ~MappedFile();
+
+  std::span<const std::byte> bytes() const { return data_; }
+  const struct stat& stat() const { return stat_; }
+
+ private:
+  std::span<const std::byte> data_;
+  struct stat stat_ = {};
+};
+
+// An exclusive flock(2) on a lock file, made if missing; blocks until it is
+// held, and ends with the object or the process. Lock files stay.
+class FileLock {
+ public:
+  static Result<FileLock> Acquire(const std::filesystem::path& path);
+
+ private:
+  explicit FileLock(UniqueFd fd) : fd_(std::move(fd)) {}
+  UniqueFd fd_;
+};
+
+// mkdir -p; new folders get mode 0755 less umask.
+Status MakeDirectories(const std::filesystem::path& path);
+
+}  // namespace imgmount
+
+#endif  // IMGMOUNT_META_BASE_FILE_H_

@@ -1,0 +1,71 @@
+#include "meta/base/file.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+
+namespace imgmount {
+namespace {
+
+namespace stdfs = std::filesystem;
+
+class FileTest : public ::testing::Test {
+ protected:
+  FileTest() {
+    std::string name = stdfs::temp_directory_path() / "file_test-XXXXXX";
+    folder_ = ::mkdtemp(name.data());
+  }
+  ~FileTest() override { stdfs::remove_all(folder_); }
+
+  size_t FilesInFolder() const {
+    return static_cast<size_t>(std::distance(stdfs::directory_iterator(folder_),
+                                             stdfs::directory_iterator()));
+  }
+
+  stdfs::path folder_;
+};
+
+TEST_F(FileTest, AtomicFileHasItsNameOnlyOnceCommitted) {
+  auto file = AtomicFile::Create(folder_ / "blob");
+  ASSERT_TRUE(file);
+  ASSERT_TRUE(file->Write("hello"));
+  EXPECT_FALSE(stdfs::exists(folder_ / "blob"));
+  ASSERT_TRUE(file->Commit());
+  EXPECT_EQ(*ReadFile(folder_ / "blob", 100), "hello");
+  EXPECT_EQ(FilesInFolder(), 1u);
+}
+
+TEST_F(FileTest, AtomicFileThatIsDroppedLeavesNothing) {
+  {
+    auto file = AtomicFile::Create(folder_ / "blob");
+    ASSERT_TRUE(file->Write("half"));
+  }
+  EXPECT_EQ(FilesInFolder(), 0u);
+}
+
+TEST_F(FileTest, ReadFileRefusesWhatIsTooLarge) {
+  auto file = AtomicFile::Create(folder_ / "large");
+  ASSERT_TRUE(file->Write(std::string(101, 'x')));
+  ASSERT_TRUE(file->Commit());
+  auto content = ReadFile(folder_ / "large", 100);
+  ASSERT_FALSE(content);
+  EXPECT_EQ(content.error().code(), ErrorCode::kCorrupt);
+}
+
+TEST_F(FileTest, MissingFileIsNotFoundAndNamed) {
+  auto content = ReadFile(folder_ / "none", 100);
+  ASSERT_FALSE(content);
+  EXPECT_EQ(content.error().code(), ErrorCode::kNotFound);
+  EXPECT_NE(content.error().message().find("none"), std::string::npos);
+}
+
+TEST_F(FileTest, AnEmptyFileMapsToNoBytes) {
+  ASSERT_TRUE(AtomicFile::Create(folder_ / "empty")->Commit());
+  auto mapped = MappedFile::Open(folder_ / "empty");
+  ASSERT_TRUE(mapped);
+  EXPECT_TRUE(mapped->bytes().empty());
+}
+
+}  // namespace
+}  // namespace imgmount

@@ -1,0 +1,39 @@
+// Where a tool reads and writes, so that tests can call it in-process.
+//
+// Every tool is `int XMain(args, io)` (args without the program's name)
+// behind a one-line main().
+#ifndef IMGMOUNT_META_BASE_TOOL_IO_H_
+#define IMGMOUNT_META_BASE_TOOL_IO_H_
+
+#include <functional>
+#include <iosfwd>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "meta/base/result.h"
+
+namespace imgmount {
+
+struct ToolIo {
+  std::ostream& out;
+  std::ostream& err;
+  bool out_is_terminal = false;
+  bool err_is_terminal = false;
+  // nullopt where the variable is not set.
+  std::function<std::optional<std::string>(const std::string&)> env;
+
+  // The process's own stdout, stderr and environment.
+  static ToolIo OfProcess();
+};
+
+// The arguments without the program's name. What stands behind --creds is wiped
+// from argv, so that ps(1) does not show it.
+std::vector<std::string> TakeArguments(int argc, char** argv);
+
+// Prints "tool: message" to io.err and returns the exit status.
+int Report(const ToolIo& io, const std::string& tool, const Error& error);
+
+}  // namespace imgmount
+
+#endif  // IMGMOUNT_META_BASE_TOOL_IO_H_
