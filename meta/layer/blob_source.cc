@@ -1,0 +1,51 @@
+#include "meta/layer/blob_source.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+
+#include "meta/base/file.h"
+
+namespace imgmount {
+namespace {
+
+class BlobFile : public BlobSource {
+ public:
+  BlobFile(UniqueFd fd, uint64_t size, std::string name)
+      : fd_(std::move(fd)), size_(size), name_(std::move(name)) {}
+
+  uint64_t size() const override { return size_; }
+  Result<size_t> Read(uint64_t offset, std::span<std::byte> out) override {
+    if (offset >= size_) return 0;
+    auto read = ReadAt(fd_.get(), out, offset);
+    if (!read) return Failure(std::move(read).error().In(name_));
+    return read;
+  }
+  void WillNeed(uint64_t offset, uint64_t length) override {
+    // A hint: whether it is taken does not matter.
+    ::posix_fadvise(fd_.get(), static_cast<off_t>(offset),
+                    static_cast<off_t>(length), POSIX_FADV_WILLNEED);
+  }
+
+ private:
+  UniqueFd fd_;
+  uint64_t size_;
+  std::string name_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<BlobSource>> OpenBlobFile(
+    const std::filesystem::path& path) {
+  IMGMOUNT_TRY(UniqueFd fd, OpenFile(path, O_RDONLY));
+  struct stat stat;
+  if (::fstat(fd.get(), &stat) != 0) return FailErrno(path.string(), errno);
+  if (!S_ISREG(stat.st_mode)) {
+    return Fail(ErrorCode::kIo, path.string() + ": not a regular file");
+  }
+  return std::make_unique<BlobFile>(
+      std::move(fd), static_cast<uint64_t>(stat.st_size), path.string());
+}
+
+}  // namespace imgmount

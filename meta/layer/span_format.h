@@ -1,0 +1,74 @@
+// The span table's file: shared by who writes and who reads it.
+//
+//   Header
+//   resume states     each one zstd frame, one after the other
+//   SpanRecord        span_count of them
+//   uint64_t          XXH3-64 of each block, in order
+//
+// Header and table (what follows the states) have checksums that are verified
+// when the file is opened; each state has its own SHA-256, verified when it is
+// used, since a wrong one can crash the decoder.
+#ifndef IMGMOUNT_META_LAYER_SPAN_FORMAT_H_
+#define IMGMOUNT_META_LAYER_SPAN_FORMAT_H_
+
+#include <isa-l.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "meta/layer/span_table.h"
+
+namespace imgmount {
+
+inline constexpr std::array<char, 8> kSpansMagic = {'i', 'm', 'g', 'm',
+                                                    'S', 'P', 'A', 'N'};
+inline constexpr uint32_t kSpansVersion = 1;
+
+// What a raw inflate_state belongs to.
+#if defined(__x86_64__)
+inline constexpr uint32_t kArchitecture = 1;
+#elif defined(__aarch64__)
+inline constexpr uint32_t kArchitecture = 2;
+#elif defined(__powerpc64__)
+inline constexpr uint32_t kArchitecture = 3;
+#else
+inline constexpr uint32_t kArchitecture = 0;
+#endif
+inline constexpr uint32_t kIsalVersion = ISAL_VERSION;
+inline constexpr uint32_t kStateBytes = sizeof(inflate_state);
+
+struct SpansHeader {
+  std::array<char, 8> magic;
+  uint32_t version;
+  uint32_t architecture;
+  uint32_t isal_version;
+  uint32_t state_bytes;
+  uint64_t uncompressed_size;
+  uint64_t table_offset;
+  uint64_t span_count;
+  uint64_t block_count;
+  uint64_t table_checksum;   // XXH3-64 of the table
+  uint64_t header_checksum;  // XXH3-64 of the header before this field
+};
+
+struct SpanRecord {
+  uint64_t offset;
+  uint64_t length;
+  uint64_t in_offset;
+  uint64_t in_length;
+  uint64_t first_block;
+  uint64_t state_offset;
+  uint32_t state_length;
+  uint16_t kind;
+  uint16_t file;
+  std::array<std::byte, 32> state_sha256;  // zeros where there is none
+};
+
+constexpr uint64_t BlockCount(uint64_t length) {
+  return (length + kBlockBytes - 1) / kBlockBytes;
+}
+
+}  // namespace imgmount
+
+#endif  // IMGMOUNT_META_LAYER_SPAN_FORMAT_H_

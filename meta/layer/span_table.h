@@ -1,0 +1,104 @@
+// SpanTable: how to produce any byte of a layer's uncompressed tar without
+// decoding what comes before it.
+//
+// A span is a run of the uncompressed tar (about kSpanBytes) that can be
+// decoded by itself. Within a span decoding goes forward only, but it may stop
+// early: every kBlockBytes of output have a checksum of their own, so a reader
+// of the span's first bytes waits for those alone.
+//
+// Thread-safe: an open table is immutable. A SpanDecoder belongs to one thread
+// at a time.
+#ifndef IMGMOUNT_META_LAYER_SPAN_TABLE_H_
+#define IMGMOUNT_META_LAYER_SPAN_TABLE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "meta/base/file.h"
+#include "meta/base/result.h"
+#include "meta/layer/blob_source.h"
+
+namespace imgmount {
+
+inline constexpr uint64_t kSpanBytes = 4 << 20;      // aimed at, per span
+inline constexpr uint64_t kMaxSpanBytes = 16 << 20;  // never more than this
+inline constexpr uint64_t kBlockBytes = 256 << 10;   // one checksum each
+
+enum class SpanKind : uint8_t {
+  kStored,     // the bytes as they are (plain tar, zero-filled frames)
+  kGzipStart,  // a gzip header is at in_offset: decode from scratch
+  kIsalState,  // resume ISA-L's inflate from a saved state
+  kZstdFrame,  // one or more whole zstd frames
+};
+
+enum class SpanFile : uint8_t {
+  kBlob,    // in_offset is in the blob as published
+  kFrames,  // in the re-encoded copy beside it ("frames", see first_pass.h)
+};
+
+struct Span {
+  uint64_t offset = 0;  // of its first byte in the uncompressed tar
+  uint64_t length = 0;  // uncompressed bytes, 1 … kMaxSpanBytes
+  uint64_t in_offset = 0;
+  uint64_t in_length = 0;
+  SpanKind kind = SpanKind::kStored;
+  SpanFile file = SpanFile::kBlob;
+  uint64_t first_block = 0;   // index of its first block checksum
+  uint64_t state_offset = 0;  // of its resume state in the table's file
+  uint32_t state_length = 0;  // 0: none
+};
+
+class SpanTable {
+ public:
+  virtual ~SpanTable() = default;
+
+  // Opens a table file. The list of spans is checked at once; each resume
+  // state when it is used, against its own SHA-256. A table that holds raw
+  // ISA-L states is refused unless the caller or root owns the file and nobody
+  // else may write it, and unless library version and architecture are ours.
+  // kCorrupt: rebuild it from the blob.
+  static Result<std::unique_ptr<SpanTable>> Open(
+      const std::filesystem::path& path);
+
+  // Bytes of the whole uncompressed tar; spans tile [0, size()) exactly.
+  virtual uint64_t size() const = 0;
+  virtual size_t span_count() const = 0;
+  virtual Span span(size_t i) const = 0;
+  // The span that holds byte `offset`; REQUIRES: offset < size().
+  virtual size_t Find(uint64_t offset) const = 0;
+  virtual bool needs_frames() const = 0;  // some span has file == kFrames
+  // XXH3-64 of block `b` of span i.
+  virtual uint64_t block_checksum(size_t i, size_t b) const = 0;
+  // The decompressed resume state of span i, verified.
+  virtual Result<std::string> LoadState(size_t i) const = 0;
+};
+
+// Decodes one span, forward, in steps.
+class SpanDecoder {
+ public:
+  virtual ~SpanDecoder() = default;
+
+  // `out` is the span's whole buffer (span(i).length bytes); it, the table and
+  // the sources outlive the decoder. `frames` may be null unless the span's
+  // file is kFrames.
+  static Result<std::unique_ptr<SpanDecoder>> Start(const SpanTable& table,
+                                                    size_t i, BlobSource& blob,
+                                                    BlobSource* frames,
+                                                    std::span<std::byte> out);
+
+  // Decodes and verifies whole blocks until at least `end` bytes of the span
+  // stand in the buffer. kCorrupt when a checksum or the encoding is wrong:
+  // what lies beyond ready() is then not to be shown.
+  virtual Status DecodeTo(uint64_t end) = 0;
+  // Verified bytes at the front of the buffer.
+  virtual uint64_t ready() const = 0;
+};
+
+}  // namespace imgmount
+
+#endif  // IMGMOUNT_META_LAYER_SPAN_TABLE_H_
