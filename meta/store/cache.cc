@@ -1,0 +1,356 @@
+#include "meta/store/cache.h"
+
+#include <fmt/format.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <nlohmann/json.hpp>
+#include <system_error>
+#include <variant>
+
+#include "meta/image/json.h"
+
+namespace imgmount {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr char kNameAnnotation[] = "org.opencontainers.image.ref.name";
+constexpr char kLayoutFile[] = "oci-layout";
+constexpr char kIndexFile[] = "index.json";
+constexpr char kIndexLock[] = "index";
+constexpr size_t kMaxLayoutBytes = 4 << 10;
+constexpr int kMaxIndexDepth = 4;
+constexpr std::string_view kLayoutVersion = R"({"imageLayoutVersion":"1.0.0"})";
+constexpr std::string_view kEmptyIndex =
+    R"({"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]})";
+
+bool Exists(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
+}
+
+Status WriteFile(const fs::path& path, std::string_view bytes) {
+  IMGMOUNT_TRY(AtomicFile file, AtomicFile::Create(path));
+  IMGMOUNT_CHECK(file.Write(bytes));
+  return file.Commit();
+}
+
+// A path that is not there is a matter of the local system here: kNotFound is
+// for images.
+Failure AsIo(const Error& error) {
+  return Fail(ErrorCode::kIo, error.message());
+}
+
+bool HasName(const nlohmann::ordered_json& descriptor, std::string_view name) {
+  if (!descriptor.is_object()) return false;
+  const auto annotations = descriptor.find("annotations");
+  if (annotations == descriptor.end() || !annotations->is_object()) {
+    return false;
+  }
+  const auto it = annotations->find(kNameAnnotation);
+  return it != annotations->end() && it->is_string() && *it == name;
+}
+
+// skopeo and podman look for OCI's types alone in index.json. Docker's
+// documents are read just as well by them, and say themselves what they are.
+const char* OciMediaType(const std::string& media_type) {
+  if (media_type == kDockerManifest) return kOciManifest;
+  if (media_type == kDockerList) return kOciIndex;
+  return media_type.c_str();
+}
+
+nlohmann::ordered_json ToJson(const Descriptor& descriptor,
+                              const std::string& name) {
+  nlohmann::ordered_json json = {
+      {"mediaType", OciMediaType(descriptor.media_type)},
+      {"digest", descriptor.digest.text()},
+      {"size", descriptor.size}};
+  if (descriptor.platform) {
+    const Platform& platform = *descriptor.platform;
+    auto& out = json["platform"];
+    out = {{"architecture", platform.architecture}, {"os", platform.os}};
+    if (!platform.os_version.empty()) out["os.version"] = platform.os_version;
+    if (!platform.variant.empty()) out["variant"] = platform.variant;
+  }
+  if (!descriptor.artifact_type.empty()) {
+    json["artifactType"] = descriptor.artifact_type;
+  }
+  for (const auto& [key, value] : descriptor.annotations) {
+    json["annotations"][key] = value;
+  }
+  json["annotations"][kNameAnnotation] = name;
+  return json;
+}
+
+Result<std::vector<Descriptor>> ReadIndex(const fs::path& path) {
+  IMGMOUNT_TRY(const std::string text, ReadFile(path, kMaxManifestBytes));
+  auto document = ParseManifestOrIndex(text, kOciIndex);
+  if (!document) return Failure(document.error().In(path.string()));
+  return std::get<Index>(*std::move(document)).manifests;
+}
+
+std::string NameOf(const Descriptor& descriptor) {
+  const auto it = descriptor.annotations.find(kNameAnnotation);
+  return it == descriptor.annotations.end() ? "" : it->second;
+}
+
+}  // namespace
+
+fs::path Cache::DefaultFolder(const ToolIo& io) {
+  if (const auto given = io.env("IMGMOUNT_CACHE"); given && !given->empty()) {
+    return *given;
+  }
+  if (::geteuid() == 0) return "/var/cache/imgmount";
+  // The XDG specification has relative paths ignored.
+  if (const auto xdg = io.env("XDG_CACHE_HOME"); xdg && xdg->starts_with('/')) {
+    return fs::path(*xdg) / "imgmount";
+  }
+  if (const auto home = io.env("HOME"); home && !home->empty()) {
+    return fs::path(*home) / ".cache" / "imgmount";
+  }
+  const struct passwd* user = ::getpwuid(::geteuid());
+  return fs::path(user == nullptr ? "/" : user->pw_dir) / ".cache" / "imgmount";
+}
+
+Result<Cache> Cache::Open(const fs::path& folder) {
+  const Cache cache(fs::absolute(folder), fs::absolute(folder));
+  for (const char* sub :
+       {"blobs/sha256", "blobs/sha512", "imgmount/layers", "imgmount/trees",
+        "imgmount/partial", "imgmount/locks"}) {
+    auto made = MakeDirectories(cache.folder_ / sub);
+    if (!made) return AsIo(made.error().In("cache folder"));
+  }
+  if (Exists(cache.folder_ / kLayoutFile) &&
+      Exists(cache.folder_ / kIndexFile)) {
+    return cache;
+  }
+  IMGMOUNT_TRY(const FileLock lock, cache.Lock(kIndexLock));
+  if (!Exists(cache.folder_ / kIndexFile)) {
+    IMGMOUNT_CHECK(WriteFile(cache.folder_ / kIndexFile, kEmptyIndex));
+  }
+  if (!Exists(cache.folder_ / kLayoutFile)) {
+    IMGMOUNT_CHECK(WriteFile(cache.folder_ / kLayoutFile, kLayoutVersion));
+  }
+  return cache;
+}
+
+Result<Cache> Cache::WithLayout(const fs::path& layout) const {
+  const auto path = layout / kLayoutFile;
+  auto text = ReadFile(path, kMaxLayoutBytes);
+  if (!text) {
+    if (text.error().code() != ErrorCode::kNotFound)
+      return Failure(text.error());
+    return Fail(ErrorCode::kNotFound,
+                fmt::format("{}: not an OCI image layout: it has no file {}",
+                            layout.string(), kLayoutFile));
+  }
+  IMGMOUNT_TRY(const auto json,
+               ParseJson(*text, path.string(), kMaxLayoutBytes));
+  IMGMOUNT_TRY(const auto object, JsonObject::Of(json, path.string()));
+  IMGMOUNT_TRY(const auto version, object.String("imageLayoutVersion"));
+  if (!version.starts_with("1.")) {
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("{}: image layout version {}; this program reads "
+                            "version 1",
+                            layout.string(), Quoted(version)));
+  }
+  return Cache(folder_, fs::absolute(layout));
+}
+
+fs::path Cache::BlobPath(const Digest& digest) const {
+  return layout_ / "blobs" /
+         (digest.algorithm() == DigestAlgorithm::kSha512 ? "sha512"
+                                                         : "sha256") /
+         digest.hex();
+}
+
+// Hex digits alone tell SHA-256 from SHA-512: by their number.
+fs::path Cache::PartialPath(const Digest& digest) const {
+  return folder_ / "imgmount" / "partial" / digest.hex();
+}
+
+fs::path Cache::LayerFolder(const Digest& digest) const {
+  return folder_ / "imgmount" / "layers" / digest.hex();
+}
+
+fs::path Cache::TreePath(std::string_view key) const {
+  return folder_ / "imgmount" / "trees" / key;
+}
+
+Result<FileLock> Cache::Lock(std::string_view name) const {
+  return FileLock::Acquire(folder_ / "imgmount" / "locks" / name);
+}
+
+bool Cache::HasBlob(const Digest& digest) const {
+  return Exists(BlobPath(digest));
+}
+
+Result<std::string> Cache::ReadBlob(const Digest& digest, size_t limit) const {
+  const auto path = BlobPath(digest);
+  auto bytes = ReadFile(path, limit);
+  if (!bytes) {
+    if (bytes.error().code() != ErrorCode::kNotFound) return bytes;
+    return Fail(
+        ErrorCode::kNotFound,
+        fmt::format("blob {} is not in {}", digest.text(), layout_.string()));
+  }
+  const Digest actual = DigestOf(*bytes, digest.algorithm());
+  if (actual == digest) return bytes;
+  return Fail(ErrorCode::kCorrupt, fmt::format("{}: damaged: its digest is {}",
+                                               path.string(), actual.text()));
+}
+
+Result<Digest> Cache::WriteBlob(std::string_view bytes,
+                                DigestAlgorithm algorithm) const {
+  const Digest digest = DigestOf(bytes, algorithm);
+  // Read, not only looked for: a damaged blob is replaced.
+  if (ReadBlob(digest, bytes.size())) return digest;
+  if (IsReadOnly()) {
+    return Fail(
+        ErrorCode::kNotFound,
+        fmt::format("blob {} is not in {}", digest.text(), layout_.string()));
+  }
+  IMGMOUNT_CHECK(WriteFile(BlobPath(digest), bytes));
+  return digest;
+}
+
+Result<std::vector<Cache::NamedImage>> Cache::List() const {
+  IMGMOUNT_TRY(const auto descriptors, ReadIndex(layout_ / kIndexFile));
+  std::vector<NamedImage> images;
+  for (const Descriptor& descriptor : descriptors) {
+    std::string name = NameOf(descriptor);
+    if (!name.empty()) images.push_back({std::move(name), descriptor});
+  }
+  return images;
+}
+
+Result<Descriptor> Cache::FindName(std::string_view name) const {
+  IMGMOUNT_TRY(const auto descriptors, ReadIndex(layout_ / kIndexFile));
+  return FindNamed(descriptors, name, layout_.string());
+}
+
+Result<Descriptor> FindNamed(const std::vector<Descriptor>& descriptors,
+                             std::string_view name, const std::string& where) {
+  if (name.empty() && descriptors.size() == 1) return descriptors.front();
+  std::string there;
+  for (const Descriptor& descriptor : descriptors) {
+    const std::string its_name = NameOf(descriptor);
+    if (!name.empty() && its_name == name) return descriptor;
+    if (!there.empty()) there += ", ";
+    there += its_name.empty() ? descriptor.digest.text() : Quoted(its_name);
+  }
+  if (there.empty()) {
+    return Fail(ErrorCode::kNotFound, fmt::format("{}: has no images", where));
+  }
+  if (name.empty()) {
+    return Fail(
+        ErrorCode::kNotFound,
+        fmt::format("{}: has several images, name one: {}", where, there));
+  }
+  return Fail(ErrorCode::kNotFound,
+              fmt::format("{}: has no image {}; there is {}", where,
+                          Quoted(name), there));
+}
+
+Status Cache::EditIndex(const std::string& name,
+                        const Descriptor* descriptor) const {
+  if (IsReadOnly()) return {};
+  IMGMOUNT_TRY(const FileLock lock, Lock(kIndexLock));
+  const auto path = layout_ / kIndexFile;
+  IMGMOUNT_TRY(const std::string text, ReadFile(path, kMaxManifestBytes));
+  IMGMOUNT_TRY(auto index,
+               ParseOrderedJson(text, path.string(), kMaxManifestBytes));
+  if (!index.is_object()) {
+    return Fail(ErrorCode::kCorrupt, path.string() + ": must be an object");
+  }
+  // Edited and not written anew: what other tools put there stays.
+  auto& manifests = index["manifests"];
+  if (manifests.is_null()) manifests = nlohmann::ordered_json::array();
+  if (!manifests.is_array()) {
+    return Fail(ErrorCode::kCorrupt,
+                path.string() + ": manifests: must be an array");
+  }
+  bool changed = false;
+  for (auto it = manifests.begin(); it != manifests.end();) {
+    if (!HasName(*it, name)) {
+      ++it;
+      continue;
+    }
+    changed = true;
+    if (descriptor != nullptr) {
+      *it++ = ToJson(*descriptor, name);
+      descriptor = nullptr;
+    } else {
+      it = manifests.erase(it);
+    }
+  }
+  if (descriptor != nullptr) {
+    manifests.push_back(ToJson(*descriptor, name));
+    changed = true;
+  }
+  if (!changed) return {};
+  return WriteFile(path, index.dump());
+}
+
+Status Cache::SetName(const std::string& name,
+                      const Descriptor& descriptor) const {
+  return EditIndex(name, &descriptor);
+}
+
+Status Cache::RemoveName(const std::string& name) const {
+  return EditIndex(name, nullptr);
+}
+
+Result<Image> Cache::Find(const Reference& reference,
+                          const Platform& platform) const {
+  if (reference.digest) {
+    return Load({.media_type = {}, .digest = *reference.digest}, platform);
+  }
+  IMGMOUNT_TRY(const Descriptor descriptor, FindName(reference.Canonical()));
+  return Load(descriptor, platform);
+}
+
+Result<Image> Cache::Load(const Descriptor& published,
+                          const Platform& platform) const {
+  Descriptor descriptor = published;
+  std::optional<Digest> index_digest;
+  for (int depth = 0; depth <= kMaxIndexDepth; ++depth) {
+    IMGMOUNT_TRY(std::string bytes,
+                 ReadBlob(descriptor.digest, kMaxManifestBytes));
+    if (descriptor.size != 0 && descriptor.size != bytes.size()) {
+      return Fail(
+          ErrorCode::kCorrupt,
+          fmt::format("manifest {}: has {} bytes, its descriptor says "
+                      "{}",
+                      descriptor.digest.text(), bytes.size(), descriptor.size));
+    }
+    IMGMOUNT_TRY(const auto document,
+                 ParseManifestOrIndex(bytes, descriptor.media_type));
+    if (const auto* index = std::get_if<Index>(&document)) {
+      if (!index_digest) index_digest = descriptor.digest;
+      IMGMOUNT_TRY(descriptor, SelectPlatform(*index, platform));
+      continue;
+    }
+    const Descriptor& config = std::get<Manifest>(document).config;
+    IMGMOUNT_TRY(std::string config_json,
+                 ReadBlob(config.digest, kMaxConfigBytes));
+    IMGMOUNT_TRY(Image image,
+                 Image::Make(std::move(bytes), descriptor.media_type,
+                             std::move(config_json), index_digest,
+                             descriptor.digest.algorithm()));
+    // An entry of an index that told no platform: its config does.
+    if (index_digest && !descriptor.platform &&
+        platform.Match(image.config.platform) == 0) {
+      return Fail(ErrorCode::kNotFound,
+                  fmt::format("no image for platform {}; there is {}",
+                              platform.Text(), image.config.platform.Text()));
+    }
+    return image;
+  }
+  return Fail(ErrorCode::kCorrupt,
+              fmt::format("{}: indexes within indexes, more than {}",
+                          published.digest.text(), kMaxIndexDepth));
+}
+
+}  // namespace imgmount

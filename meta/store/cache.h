@@ -1,0 +1,103 @@
+// Cache: the folder that holds images, as an OCI image layout.
+//
+//   oci-layout, index.json        the layout; skopeo, umoci, crane read it
+//   blobs/sha256/<hex>            manifests, configs, layers: as published
+//   imgmount/layers/<hex>/        derived files of one layer, by blob digest
+//   imgmount/trees/<key>          merged trees, by chain ID (see layer_store.h)
+//   imgmount/partial/<hex>        downloads under way
+//   imgmount/locks/<name>         flock(2) files
+//
+// A name in index.json is the reference's Canonical() text, in the annotation
+// org.opencontainers.image.ref.name; its descriptor is what the reference
+// resolved to (an index or a manifest). Several processes use one cache at a
+// time: blobs appear by rename, index.json changes under a lock.
+#ifndef IMGMOUNT_META_STORE_CACHE_H_
+#define IMGMOUNT_META_STORE_CACHE_H_
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "meta/base/digest.h"
+#include "meta/base/file.h"
+#include "meta/base/result.h"
+#include "meta/base/tool_io.h"
+#include "meta/image/image.h"
+#include "meta/image/platform.h"
+#include "meta/image/reference.h"
+
+namespace imgmount {
+
+class Cache {
+ public:
+  // Where --cache-dir does not say: IMGMOUNT_CACHE, else /var/cache/imgmount
+  // for root, else $XDG_CACHE_HOME/imgmount, else ~/.cache/imgmount.
+  static std::filesystem::path DefaultFolder(const ToolIo& io);
+
+  // Makes what is missing. kIo names the folder.
+  static Result<Cache> Open(const std::filesystem::path& folder);
+  // An existing OCI layout that is read and never written: blobs come from
+  // `layout`, derived files go to this cache. There WriteBlob() only looks for
+  // the blob, and SetName() and RemoveName() do nothing.
+  Result<Cache> WithLayout(const std::filesystem::path& layout) const;
+
+  const std::filesystem::path& folder() const { return folder_; }
+  std::filesystem::path BlobPath(const Digest& digest) const;
+  std::filesystem::path PartialPath(const Digest& digest) const;
+  std::filesystem::path LayerFolder(const Digest& digest) const;
+  std::filesystem::path TreePath(std::string_view key) const;
+  Result<FileLock> Lock(std::string_view name) const;
+
+  bool HasBlob(const Digest& digest) const;
+  // A small blob (manifest, config), its digest verified as it is read.
+  Result<std::string> ReadBlob(const Digest& digest, size_t limit) const;
+  // Stores a small blob under its digest; atomic; no-op when it is there.
+  Result<Digest> WriteBlob(
+      std::string_view bytes,
+      DigestAlgorithm algorithm = DigestAlgorithm::kSha256) const;
+
+  // Names in index.json: (name, descriptor), in file order. Entries without a
+  // name, as other tools write them, are left out.
+  struct NamedImage {
+    std::string name;
+    Descriptor descriptor;
+  };
+  Result<std::vector<NamedImage>> List() const;
+  // The descriptor of that name; "" is the only image, when there is just one.
+  // kNotFound lists those that are there.
+  Result<Descriptor> FindName(std::string_view name) const;
+  // Points `name` at the descriptor (a tag moves). Under the cache's lock.
+  // index.json has OCI's media types for Docker's, so that others find them.
+  Status SetName(const std::string& name, const Descriptor& descriptor) const;
+  Status RemoveName(const std::string& name) const;
+
+  // The image a name or digest resolves to, from blobs that are here; no
+  // network. kNotFound when name, manifest or config is missing, and when an
+  // index has no image for the platform.
+  Result<Image> Find(const Reference& reference,
+                     const Platform& platform) const;
+  // The same from a descriptor: follows an index to the platform.
+  Result<Image> Load(const Descriptor& descriptor,
+                     const Platform& platform) const;
+
+ private:
+  explicit Cache(std::filesystem::path folder, std::filesystem::path layout)
+      : folder_(std::move(folder)), layout_(std::move(layout)) {}
+  bool IsReadOnly() const { return folder_ != layout_; }
+  // Gives `name` the descriptor, or with null removes it.
+  Status EditIndex(const std::string& name, const Descriptor* descriptor) const;
+
+  std::filesystem::path folder_;  // derived files
+  std::filesystem::path layout_;  // blobs and index.json
+};
+
+// The descriptor of that name in the index of a layout at `where`, as
+// Cache::FindName().
+Result<Descriptor> FindNamed(const std::vector<Descriptor>& descriptors,
+                             std::string_view name, const std::string& where);
+
+}  // namespace imgmount
+
+#endif  // IMGMOUNT_META_STORE_CACHE_H_

@@ -1,0 +1,30 @@
+// LayerFacts: what the first pass over a layer found out, in a few lines of
+// JSON beside its other derived files. Written last: where it stands, the
+// others stood as well.
+#ifndef IMGMOUNT_META_STORE_LAYER_FACTS_H_
+#define IMGMOUNT_META_STORE_LAYER_FACTS_H_
+
+#include <cstdint>
+
+#include "meta/base/digest.h"
+#include "meta/base/result.h"
+#include "meta/layer/first_pass.h"
+#include "meta/store/cache.h"
+
+namespace imgmount {
+
+struct LayerFacts {
+  DiffId diff_id;  // as hashed, not as promised
+  uint64_t uncompressed_size = 0;
+  uint64_t content_bytes = 0;  // Docker's SIZE
+};
+
+// kNotFound, or kCorrupt for a file that is not intact.
+Result<LayerFacts> LoadFacts(const Cache& cache, const Digest& layer);
+
+// Ends a pass whose folder is the layer's, and writes the facts down.
+Result<FirstPassResult> FinishPass(const Cache& cache, FirstPass& pass);
+
+}  // namespace imgmount
+
+#endif  // IMGMOUNT_META_STORE_LAYER_FACTS_H_

@@ -1,0 +1,116 @@
+#include "meta/store/use_lock.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <optional>
+#include <sstream>
+#include <system_error>
+
+namespace imgmount {
+namespace {
+
+constexpr std::string_view kPrefix = "use-";
+constexpr size_t kMaxListBytes = (kMaxLayers + 2) * 200;
+
+std::filesystem::path LocksFolder(const Cache& cache) {
+  return cache.folder() / "imgmount" / "locks";
+}
+
+// "sha256:ab…" as "use-sha256-ab…".
+std::string FileName(const Digest& manifest) {
+  std::string name = std::string(kPrefix) + manifest.text();
+  std::replace(name.begin(), name.end(), ':', '-');
+  return name;
+}
+
+std::optional<Digest> ParseFileName(std::string name) {
+  if (!name.starts_with(kPrefix)) return std::nullopt;
+  name.erase(0, kPrefix.size());
+  if (const size_t dash = name.find('-'); dash != std::string::npos) {
+    name[dash] = ':';
+  }
+  auto digest = Digest::Parse(name);
+  if (!digest) return std::nullopt;
+  return *std::move(digest);
+}
+
+// Waits, through signals, unless `operation` says not to.
+Result<bool> Flock(int fd, int operation, const std::filesystem::path& path) {
+  while (::flock(fd, operation) != 0) {
+    if (errno == EWOULDBLOCK) return false;
+    if (errno != EINTR) return FailErrno(path.string(), errno);
+  }
+  return true;
+}
+
+Result<UniqueFd> OpenLocked(const std::filesystem::path& path, int operation) {
+  IMGMOUNT_TRY(UniqueFd fd, OpenFile(path, O_RDWR | O_CREAT, 0644));
+  IMGMOUNT_CHECK(Flock(fd.get(), operation, path));
+  return fd;
+}
+
+}  // namespace
+
+Result<UseLock> UseLock::Hold(const Cache& cache, const Image& image) {
+  const auto folder = LocksFolder(cache);
+  IMGMOUNT_TRY(const UniqueFd removal, OpenLocked(folder / "removal", LOCK_SH));
+  const auto path = folder / FileName(image.manifest_digest);
+  IMGMOUNT_TRY(UniqueFd fd, OpenLocked(path, LOCK_SH));
+
+  // Every holder writes the same bytes, so they may do it at the same time.
+  std::string list = image.manifest_digest.text() + '\n' +
+                     image.manifest.config.digest.text() + '\n';
+  for (const Descriptor& layer : image.manifest.layers) {
+    list += layer.digest.text() + '\n';
+  }
+  IMGMOUNT_CHECK(
+      WriteAll(fd.get(), std::as_bytes(std::span(list.data(), list.size()))));
+  return UseLock(std::move(fd));
+}
+
+Result<RemovalLock> RemovalLock::Acquire(const Cache& cache) {
+  const auto folder = LocksFolder(cache);
+  IMGMOUNT_TRY(UniqueFd fd, OpenLocked(folder / "removal", LOCK_EX));
+  return RemovalLock(std::move(fd), folder);
+}
+
+Result<std::vector<Use>> RemovalLock::Uses() const {
+  std::error_code error;
+  std::vector<Use> uses;
+  std::filesystem::directory_iterator it(folder_, error);
+  for (; !error && it != std::filesystem::directory_iterator();
+       it.increment(error)) {
+    const auto& path = it->path();
+    auto manifest = ParseFileName(path.filename().string());
+    if (!manifest) continue;
+    IMGMOUNT_TRY(const UniqueFd fd, OpenFile(path, O_RDWR));
+    struct stat stat;
+    if (::fstat(fd.get(), &stat) != 0) return FailErrno(path.string(), errno);
+    Use use{*manifest, {}, stat.st_mtime, false};
+    IMGMOUNT_TRY(const bool free, Flock(fd.get(), LOCK_EX | LOCK_NB, path));
+    use.held = !free;
+    IMGMOUNT_TRY(const std::string list, ReadFile(path, kMaxListBytes));
+    std::istringstream lines(list);
+    for (std::string line; std::getline(lines, line);) {
+      if (auto digest = Digest::Parse(line)) use.blobs.push_back(*digest);
+    }
+    uses.push_back(std::move(use));
+  }
+  if (error) return FailErrno(folder_.string(), error.value());
+  return uses;
+}
+
+Status RemovalLock::Forget(const Use& use) const {
+  const auto path = folder_ / FileName(use.manifest);
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
+    return FailErrno(path.string(), errno);
+  }
+  return {};
+}
+
+}  // namespace imgmount
