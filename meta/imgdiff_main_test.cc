@@ -1,0 +1,219 @@
+#include "meta/imgdiff_main.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "meta/store/image_writer.h"
+#include "tests/support/tar_builder.h"
+#include "tests/support/test_io.h"
+
+namespace imgmount {
+namespace {
+
+namespace stdfs = std::filesystem;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
+using testing::TarBuilder;
+using testing::TestIo;
+
+constexpr char kHistory[] = R"({"history": [
+  {"created_by": "ADD base"},
+  {"created_by": "ENV A=1", "empty_layer": true},
+  {"created_by": "RUN setup"},
+  {"created_by": "RUN more"}]})";
+
+// Two images, app:1 and app:2, that share their bottom layer.
+class ImgdiffTest : public ::testing::Test {
+ protected:
+  ImgdiffTest() {
+    const std::string base = TarBuilder()
+                                 .Dir("etc")
+                                 .File("etc/a", "1")
+                                 .File("etc/b", "1")
+                                 .File("etc/same", "same")
+                                 .Symlink("link", "etc/a")
+                                 .Build();
+    const std::string one = TarBuilder().File("etc/a", "2").Build();
+    const std::string two = TarBuilder()
+                                .File("etc/a", "3")
+                                .Whiteout("etc/b")
+                                .File("etc/same", "same")
+                                .Mode(0600)
+                                .Build();
+    const std::string three =
+        TarBuilder().Symlink("link", "etc/c").File("etc/c", "").Build();
+    Add("1", {base, one});
+    Add("2", {base, two, three});
+  }
+
+  void Add(const std::string& tag, const std::vector<std::string>& tars) {
+    ASSERT_TRUE(cache_.SetName("docker.io/library/app:" + tag,
+                               testing::WriteImage(cache_, tars, kHistory)));
+  }
+  int Run(std::vector<std::string> args) {
+    io_.out.str("");
+    io_.err.str("");
+    args.insert(args.begin(), {"-q", "--platform", "linux/amd64", "--cache-dir",
+                               folder_.path().string()});
+    return ImgdiffMain(std::move(args), io_.io);
+  }
+  std::string Out() const { return io_.out.str(); }
+  std::string Err() const { return io_.err.str(); }
+
+  const testing::TemporaryFolder folder_;
+  const Cache cache_ = *Cache::Open(folder_.path());
+  TestIo io_;
+};
+
+TEST_F(ImgdiffTest, ComparesTwoImages) {
+  EXPECT_EQ(Run({"app:1", "app:2"}), 1) << Err();
+  EXPECT_EQ(Out(), "C /etc/a\nD /etc/b\nA /etc/c\nC /etc/same\nC /link\n");
+  EXPECT_EQ(Err(), "");
+}
+
+TEST_F(ImgdiffTest, TellsWhatAndWho) {
+  EXPECT_EQ(Run({"--what", "--blame", "app:1", "app:2"}), 1) << Err();
+  std::string out = Out();  // digests depend on the compressor: cut them
+  for (size_t at; (at = out.find("sha256:")) != std::string::npos;) {
+    out.erase(at, 20);
+  }
+  EXPECT_EQ(out,
+            "C content /etc/a\n  < 1 RUN setup\n  > 1 RUN setup\n"
+            "D - /etc/b\n  < 0 ADD base\n  > 1 RUN setup\n"
+            "A - /etc/c\n  > 2 RUN more\n"
+            "C mode /etc/same\n  < 0 ADD base\n  > 1 RUN setup\n"
+            "C target /link\n  < 0 ADD base\n  > 2 RUN more\n");
+}
+
+TEST_F(ImgdiffTest, EndsWithZeroWhereNothingDiffers) {
+  EXPECT_EQ(Run({"app:1", "app:1"}), 0) << Err();
+  EXPECT_EQ(Out(), "");
+  EXPECT_EQ(Run({"app:1@0", "app:2@0"}), 0) << Err();
+}
+
+TEST_F(ImgdiffTest, ComparesStatesOfAnImage) {
+  EXPECT_EQ(Run({"app:2@0", "app:2@1"}), 1) << Err();
+  EXPECT_EQ(Out(), "C /etc/a\nD /etc/b\nC /etc/same\n");
+  EXPECT_EQ(Run({"app:2@1", "app:2"}), 1) << Err();
+  EXPECT_EQ(Out(), "A /etc/c\nC /link\n");
+}
+
+TEST_F(ImgdiffTest, ShowsAnImageLayerByLayer) {
+  EXPECT_EQ(Run({"app:2"}), 0) << Err();
+  const auto image = cache_.Load(cache_.List()->at(1).descriptor,
+                                 Platform{"linux", "amd64", "", ""});
+  const auto digest = [&](int i) {
+    return image->manifest.layers[i].digest.text();
+  };
+  EXPECT_EQ(Out(), "layer 0 " + digest(0) +
+                       " ADD base\n"
+                       "A /etc\nA /etc/a\nA /etc/b\nA /etc/same\nA /link\n\n"
+                       "layer 1 " +
+                       digest(1) +
+                       " RUN setup\n"
+                       "C /etc/a\nD /etc/b\nC /etc/same\n\n"
+                       "layer 2 " +
+                       digest(2) + " RUN more\nA /etc/c\nC /link\n");
+}
+
+TEST_F(ImgdiffTest, ShowsOneLayerAlone) {
+  EXPECT_EQ(Run({"app:2@2"}), 0) << Err();
+  EXPECT_THAT(Out(), StartsWith("layer 2 sha256:"));
+  EXPECT_THAT(Out(), HasSubstr("RUN more\nA /etc/c\nC /link\n"));
+}
+
+TEST_F(ImgdiffTest, PrintsJsonThatParses) {
+  EXPECT_EQ(Run({"--json", "app:1", "app:2"}), 1) << Err();
+  const auto two = nlohmann::json::parse(Out());
+  ASSERT_EQ(two.size(), 5u);
+  EXPECT_EQ(two[1]["path"], "/etc/b");
+  EXPECT_EQ(two[1]["kind"], "D");
+  EXPECT_EQ(two[1]["deleted_by"]["created_by"], "RUN setup");
+  EXPECT_EQ(two[4]["what"], nlohmann::json::array({"target"}));
+
+  EXPECT_EQ(Run({"--json", "app:2"}), 0) << Err();
+  const auto layers = nlohmann::json::parse(Out());
+  ASSERT_EQ(layers.size(), 3u);
+  EXPECT_EQ(layers[1]["layer"], 1);
+  EXPECT_EQ(layers[1]["created_by"], "RUN setup");
+  EXPECT_EQ(layers[1]["changes"].size(), 3u);
+
+  EXPECT_EQ(Run({"--json", "app:1", "app:1"}), 0) << Err();
+  EXPECT_EQ(nlohmann::json::parse(Out()), nlohmann::json::array());
+}
+
+TEST_F(ImgdiffTest, LeavesOutWhatItIsTold) {
+  EXPECT_EQ(Run({"--ignore", "mode,target", "-x", "/etc/a", "-x", "b", "app:1",
+                 "app:2"}),
+            1)
+      << Err();
+  EXPECT_EQ(Out(), "A /etc/c\n");
+  EXPECT_EQ(Run({"-x", "etc", "-x", "link", "app:1", "app:2"}), 0) << Err();
+}
+
+TEST_F(ImgdiffTest, ComparesAnImageWithADirectory) {
+  const auto rootfs = folder_.path() / "rootfs";
+  stdfs::create_directories(rootfs / "etc");
+  std::ofstream(rootfs / "etc/a") << "2";
+  std::ofstream(rootfs / "etc/b") << "x";
+  stdfs::create_symlink("etc/a", rootfs / "link");
+  EXPECT_EQ(Run({"--ignore", "mtime,owner,mode", "app:1", rootfs}), 1) << Err();
+  EXPECT_EQ(Out(), "C /etc/b\nD /etc/same\n");
+  EXPECT_EQ(Run({"--ignore", "mtime,owner,mode", "--blame", rootfs, "app:1"}),
+            1)
+      << Err();
+  EXPECT_THAT(Out(), StartsWith("C /etc/b\n  > 0 sha256:"));
+  EXPECT_EQ(Run({rootfs, rootfs}), 0) << Err();
+}
+
+TEST_F(ImgdiffTest, LeavesNoScratchFiles) {
+  const auto count = [&] {
+    EXPECT_EQ(Run({"--blame", "app:1", "app:2"}), 1) << Err();
+    EXPECT_EQ(Run({"app:2"}), 0) << Err();
+    const stdfs::directory_iterator trees(folder_.path() / "imgmount/trees");
+    return std::distance(begin(trees), end(trees));
+  };
+  EXPECT_EQ(count(), 2) << "those of the two images";
+}
+
+TEST_F(ImgdiffTest, TroubleIsTwo) {
+  EXPECT_EQ(Run({}), 2);
+  EXPECT_THAT(Err(), HasSubstr("see imgdiff --help"));
+  EXPECT_EQ(Run({"a", "b", "c"}), 2);
+  EXPECT_EQ(Run({"app:1@7", "app:2"}), 2);
+  EXPECT_EQ(Err(), "imgdiff: app:1 has no layer 7; it has 0 to 1\n");
+  EXPECT_EQ(Run({"--ignore", "colour", "app:1", "app:2"}), 2);
+  EXPECT_EQ(Err(),
+            "imgdiff: --ignore colour: no such respect; there are content, "
+            "mode, owner, mtime, xattr, type, target\n");
+  EXPECT_EQ(Run({"./none", "app:2"}), 2);
+  EXPECT_EQ(Err(), "imgdiff: ./none: No such file or directory\n");
+  EXPECT_EQ(Run({"UPPER", "app:2"}), 2);
+  EXPECT_EQ(Out(), "");
+}
+
+TEST_F(ImgdiffTest, TellsOfADamagedBlob) {
+  const auto image = cache_.Load(cache_.List()->at(1).descriptor,
+                                 Platform{"linux", "amd64", "", ""});
+  const auto path = cache_.BlobPath(image->manifest.layers[2].digest);
+  stdfs::resize_file(path, stdfs::file_size(path) / 2);
+  EXPECT_EQ(Run({"app:1", "app:2"}), 2);
+  EXPECT_THAT(Err(), StartsWith("imgdiff: "));
+}
+
+TEST_F(ImgdiffTest, HelpsAndTellsItsVersion) {
+  EXPECT_EQ(Run({"--help"}), 0);
+  EXPECT_THAT(Out(), HasSubstr("Usage: imgdiff [OPTIONS] A B"));
+  EXPECT_THAT(Out(), HasSubstr("imgdiff nginx:1.24 nginx:1.25"));
+  EXPECT_EQ(Run({"--version"}), 0);
+  EXPECT_EQ(Out(), "imgdiff " IMGMOUNT_VERSION "\n");
+  EXPECT_THAT(Err(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace imgmount

@@ -1,0 +1,16 @@
+// imghistory: the build steps of an image, as `docker history` prints them.
+#ifndef IMGMOUNT_META_IMGHISTORY_MAIN_H_
+#define IMGMOUNT_META_IMGHISTORY_MAIN_H_
+
+#include <string>
+#include <vector>
+
+#include "meta/base/tool_io.h"
+
+namespace imgmount {
+
+int ImghistoryMain(std::vector<std::string> args, const ToolIo& io);
+
+}  // namespace imgmount
+
+#endif  // IMGMOUNT_META_IMGHISTORY_MAIN_H_

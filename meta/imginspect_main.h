@@ -1,0 +1,16 @@
+// imginspect: what an image is, as `docker image inspect` prints it.
+#ifndef IMGMOUNT_META_IMGINSPECT_MAIN_H_
+#define IMGMOUNT_META_IMGINSPECT_MAIN_H_
+
+#include <string>
+#include <vector>
+
+#include "meta/base/tool_io.h"
+
+namespace imgmount {
+
+int ImginspectMain(std::vector<std::string> args, const ToolIo& io);
+
+}  // namespace imgmount
+
+#endif  // IMGMOUNT_META_IMGINSPECT_MAIN_H_

@@ -1,0 +1,17 @@
+#ifndef IMGMOUNT_META_TEMPLATE_PARSER_H_
+#define IMGMOUNT_META_TEMPLATE_PARSER_H_
+
+#include <string_view>
+#include <vector>
+
+#include "meta/base/result.h"
+#include "meta/template/ast.h"
+
+namespace imgmount::gotmpl {
+
+// kUsage says what is wrong and where; unknown functions and variables are.
+Result<std::vector<Node>> ParseTemplate(std::string_view text);
+
+}  // namespace imgmount::gotmpl
+
+#endif  // IMGMOUNT_META_TEMPLATE_PARSER_H_
