@@ -1,0 +1,78 @@
+#include "fetch/archive/oci_archive.h"
+
+#include <fmt/format.h>
+
+#include <variant>
+#include <vector>
+
+#include "meta/store/cache.h"
+
+namespace imgmount {
+namespace {
+
+constexpr size_t kMaxIndexBytes = 16 << 20;
+constexpr size_t kChunk = 512 << 10;
+
+std::string BlobPath(const Digest& digest) {
+  const std::string& text = digest.text();
+  return fmt::format("blobs/{}/{}", text.substr(0, text.find(':')),
+                     digest.hex());
+}
+
+}  // namespace
+
+Result<Source::Document> OciArchive::FetchManifest(
+    const std::string& selector) {
+  Descriptor descriptor{.media_type = {}, .digest = DigestOf("")};
+  if (auto digest = Digest::Parse(selector)) {
+    descriptor.digest = *std::move(digest);
+  } else {
+    IMGMOUNT_TRY(const std::string text,
+                 files_.ReadText("index.json", kMaxIndexBytes));
+    auto index = ParseManifestOrIndex(text, kOciIndex);
+    if (!index) return Failure(index.error().In(files_.name()));
+    IMGMOUNT_TRY(descriptor, FindNamed(std::get<Index>(*index).manifests,
+                                       selector, files_.name()));
+  }
+  IMGMOUNT_TRY(std::string bytes,
+               ReadVerified(descriptor.digest, kMaxManifestBytes));
+  return Document{std::move(bytes), descriptor.media_type, descriptor.digest};
+}
+
+Result<std::string> OciArchive::FetchSmallBlob(const Descriptor& descriptor) {
+  return ReadVerified(descriptor.digest, kMaxConfigBytes);
+}
+
+Result<std::string> OciArchive::ReadVerified(const Digest& digest,
+                                             size_t limit) const {
+  IMGMOUNT_TRY(std::string bytes, files_.ReadText(BlobPath(digest), limit));
+  Hasher hasher(digest.algorithm());
+  hasher.Update(bytes);
+  if (hasher.FinishDigest() != digest) {
+    return Fail(ErrorCode::kCorrupt,
+                fmt::format("{}: {} has other contents than its name says",
+                            files_.name(), digest.text()));
+  }
+  return bytes;
+}
+
+Status OciArchive::FetchBlob(const Descriptor& descriptor, uint64_t offset,
+                             BlobSink& sink) {
+  IMGMOUNT_TRY(const TarFiles::Run run,
+               files_.Find(BlobPath(descriptor.digest)));
+  return PushRun(files_, run, offset, sink);
+}
+
+Status PushRun(const TarFiles& files, const TarFiles::Run& run, uint64_t offset,
+               BlobSink& sink) {
+  std::vector<std::byte> chunk(kChunk);
+  while (true) {
+    if (sink.stopped()) return Fail(ErrorCode::kCancelled, "interrupted");
+    IMGMOUNT_TRY(const size_t n, files.Read(run, offset, chunk));
+    if (n == 0) return {};
+    IMGMOUNT_CHECK(sink.Write(std::span(chunk).first(n)));
+    offset += n;
+  }
+}
+
+}  // namespace imgmount

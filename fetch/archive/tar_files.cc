@@ -1,0 +1,156 @@
+#include "fetch/archive/tar_files.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "fetch/archive/decompress.h"
+#include "meta/layer/first_pass.h"
+
+namespace imgmount {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kMaxEntries = 100'000;
+constexpr int kMaxLinks = 8;
+
+// "./blobs//x" as "blobs/x". Only ever looked up, so ".." does no harm.
+std::string Normalised(const fs::path& path) {
+  std::string text = path.lexically_normal().string();
+  while (text.ends_with('/')) text.pop_back();
+  while (text.starts_with('/')) text.erase(0, 1);
+  return text;
+}
+
+// A file that ends with its descriptor.
+Result<UniqueFd> MakeScratchFile(const fs::path& folder) {
+  std::string name = (folder / "unpacked-XXXXXX").string();
+  UniqueFd fd(::mkostemp(name.data(), O_CLOEXEC));
+  if (!fd) return FailErrno(name, errno);
+  ::unlink(name.c_str());
+  return fd;
+}
+
+Result<bool> IsCompressed(int fd) {
+  std::byte first[16];
+  IMGMOUNT_TRY(const size_t n, ReadAt(fd, first, 0));
+  return DetectCompression(std::span(first).first(n)) != Compression::kNone;
+}
+
+}  // namespace
+
+Result<TarFiles> TarFiles::Open(const fs::path& archive,
+                                const fs::path& scratch) {
+  TarFiles files;
+  files.name_ = archive.string();
+  IMGMOUNT_TRY(files.fd_, OpenFile(archive, O_RDONLY));
+  auto compressed = IsCompressed(files.fd_.get());
+  if (!compressed) return Failure(compressed.error().In(files.name_));
+  if (*compressed) {
+    IMGMOUNT_TRY(UniqueFd unpacked, MakeScratchFile(scratch));
+    auto done = Decompress(
+        [&](uint64_t offset, std::span<std::byte> out) {
+          return ReadAt(files.fd_.get(), out, offset);
+        },
+        [&](std::span<const std::byte> bytes) {
+          return WriteAll(unpacked.get(), bytes);
+        });
+    if (!done) return Failure(done.error().In(files.name_));
+    files.fd_ = std::move(unpacked);
+  }
+  if (auto listed = files.List(); !listed) {
+    return Failure(listed.error().In(files.name_));
+  }
+  return files;
+}
+
+Status TarFiles::List() {
+  const ArchiveReader reader(archive_read_new());
+  archive_read_support_format_tar(reader.get());
+  const auto failed = [&]() -> Failure {
+    const char* text = archive_error_string(reader.get());
+    return Fail(ErrorCode::kCorrupt,
+                fmt::format("not a readable tar archive ({})",
+                            text == nullptr ? "unknown format" : text));
+  };
+  if (::lseek(fd_.get(), 0, SEEK_SET) != 0) return FailErrno("seek", errno);
+  if (archive_read_open_fd(reader.get(), fd_.get(), 64 << 10) != ARCHIVE_OK) {
+    return failed();
+  }
+  while (true) {
+    archive_entry* entry = nullptr;
+    const int status = archive_read_next_header(reader.get(), &entry);
+    if (status == ARCHIVE_EOF) return {};
+    // ARCHIVE_WARN is about names that are no text, which is no matter here.
+    if (status != ARCHIVE_OK && status != ARCHIVE_WARN) return failed();
+    const char* path = archive_entry_pathname(entry);
+    if (path == nullptr) continue;
+    if (entries_.size() >= kMaxEntries) {
+      return Fail(ErrorCode::kUnsupported, "more files than an image has");
+    }
+    Entry known;
+    const fs::path name = path;
+    if (const char* target = archive_entry_hardlink(entry)) {
+      known.link = Normalised(target);
+    } else if (archive_entry_filetype(entry) == AE_IFLNK) {
+      const char* symlink = archive_entry_symlink(entry);
+      if (symlink == nullptr) continue;
+      known.link = Normalised(name.parent_path() / symlink);
+    } else if (archive_entry_filetype(entry) == AE_IFREG) {
+      known.run = {static_cast<uint64_t>(archive_filter_bytes(reader.get(), 0)),
+                   static_cast<uint64_t>(
+                       std::max<la_int64_t>(archive_entry_size(entry), 0))};
+    } else {
+      continue;
+    }
+    entries_[Normalised(name)] = std::move(known);
+  }
+}
+
+Result<TarFiles::Run> TarFiles::Find(const std::string& path) const {
+  std::string wanted = Normalised(path);
+  for (int links = 0; links <= kMaxLinks; ++links) {
+    const auto found = entries_.find(wanted);
+    if (found == entries_.end()) {
+      return Fail(ErrorCode::kNotFound,
+                  fmt::format("{}: has no file {}", name_, path));
+    }
+    if (found->second.link.empty()) return found->second.run;
+    wanted = found->second.link;
+  }
+  return Fail(ErrorCode::kCorrupt,
+              fmt::format("{}: {} is a loop of links", name_, path));
+}
+
+Result<size_t> TarFiles::Read(const Run& run, uint64_t offset,
+                              std::span<std::byte> out) const {
+  if (offset >= run.size) return 0;
+  const auto n = std::min<uint64_t>(out.size(), run.size - offset);
+  auto done = ReadAt(fd_.get(), out.first(n), run.offset + offset);
+  if (!done) return Failure(done.error().In(name_));
+  if (*done < n) {
+    return Fail(ErrorCode::kCorrupt, name_ + ": the archive is cut short");
+  }
+  return done;
+}
+
+Result<std::string> TarFiles::ReadText(const std::string& path,
+                                       size_t limit) const {
+  IMGMOUNT_TRY(const Run run, Find(path));
+  if (run.size > limit) {
+    return Fail(
+        ErrorCode::kCorrupt,
+        fmt::format("{}: {} is larger than {} bytes", name_, path, limit));
+  }
+  std::string text(run.size, '\0');
+  IMGMOUNT_CHECK(Read(run, 0, std::as_writable_bytes(std::span(text))));
+  return text;
+}
+
+}  // namespace imgmount

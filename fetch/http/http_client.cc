@@ -1,0 +1,368 @@
+#include "fetch/http/http_client.h"
+
+#include <curl/curl.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+
+namespace imgmount {
+namespace {
+
+using std::chrono::steady_clock;
+using Kind = Trouble::Kind;
+
+constexpr int kMaxRedirects = 10;
+constexpr size_t kMaxHeaderBytes = 256 << 10;
+// Enough of an error's body to say what it says.
+constexpr size_t kMaxErrorBody = 64 << 10;
+
+struct FreeList {
+  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+};
+using HeaderList = std::unique_ptr<curl_slist, FreeList>;
+
+HeaderList MakeHeaders(const HttpRequest& request) {
+  HeaderList list;
+  const auto add = [&](const std::string& line) {
+    curl_slist* longer = curl_slist_append(list.get(), line.c_str());
+    if (longer == nullptr) return;
+    (void)list.release();
+    list.reset(longer);
+  };
+  for (const std::string& header : request.headers) add(header);
+  if (!request.authorization.empty()) {
+    add("Authorization: " + request.authorization);
+  }
+  return list;
+}
+
+std::string_view Trim(std::string_view text) {
+  const auto is_space = [](char c) {
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+  };
+  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+void InitialiseCurlOnce() {
+  static const CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
+  (void)code;
+}
+
+Trouble CurlTrouble(CURLcode code, const Url& url, std::string_view detail) {
+  const auto unavailable = [&](std::string_view what, Kind kind) {
+    return Trouble{Error(ErrorCode::kUnavailable,
+                         fmt::format("{}: {}", url.authority(), what)),
+                   kind};
+  };
+  const std::string text =
+      Printable(detail.empty() ? curl_easy_strerror(code) : detail, 200);
+  switch (code) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+      return unavailable("no such host, or no network", Kind::kConnect);
+    case CURLE_COULDNT_RESOLVE_PROXY:
+      return unavailable("cannot resolve the proxy's name (see HTTPS_PROXY)",
+                         Kind::kConnect);
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_OPERATION_TIMEDOUT:
+      return unavailable("cannot connect (" + text + ")", Kind::kConnect);
+    case CURLE_PEER_FAILED_VERIFICATION:
+      return unavailable(
+          fmt::format("its TLS certificate is not trusted ({}); put its CA "
+                      "into /etc/containers/certs.d/{}/ca.crt",
+                      text, url.authority()),
+          Kind::kFinal);
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_UNSUPPORTED_PROTOCOL:  // HTTP/0.9
+      return unavailable(text, Kind::kProtocol);
+    case CURLE_PARTIAL_FILE:
+      return unavailable("the connection was closed early", Kind::kTransient);
+    default:
+      return unavailable(text, Kind::kTransient);
+  }
+}
+
+}  // namespace
+
+struct HttpClient::Handle {
+  struct Free {
+    void operator()(CURL* curl) const { curl_easy_cleanup(curl); }
+  };
+  std::unique_ptr<CURL, Free> curl{curl_easy_init()};
+};
+
+// One request and its one answer; no redirects.
+class HttpClient::Transfer {
+ public:
+  Transfer(const HttpOptions& options, const HttpRequest& request, size_t limit,
+           HttpBody* body)
+      : options_(options), request_(request), limit_(limit), body_(body) {}
+
+  Attempt<HttpResponse> Run(CURL* curl) {
+    curl_easy_reset(curl);
+    const HeaderList headers = MakeHeaders(request_);
+    char detail[CURL_ERROR_SIZE] = "";
+    Configure(curl, headers.get(), detail);
+    response_.url = request_.url;
+    alive_at_ = steady_clock::now();
+    const CURLcode code = curl_easy_perform(curl);
+    // The buffers of this call must not be touched by a later one.
+    curl_easy_reset(curl);
+    if (trouble_) return tl::unexpected(std::move(*trouble_));
+    if (code != CURLE_OK) {
+      return tl::unexpected(CurlTrouble(code, request_.url, detail));
+    }
+    // An empty body is a body.
+    if (streaming() && !began_) {
+      if (auto begun = body_->Begin(response_); !begun) {
+        return tl::unexpected(std::move(begun).error());
+      }
+    }
+    return std::move(response_);
+  }
+
+ private:
+  void Configure(CURL* curl, curl_slist* headers, char* detail) {
+    const auto set = [&](CURLoption option, auto value) {
+      curl_easy_setopt(curl, option, value);
+    };
+    set(CURLOPT_URL, request_.url.text().c_str());
+    set(CURLOPT_PROTOCOLS_STR, "http,https");
+    set(CURLOPT_HTTPHEADER, headers);
+    set(CURLOPT_USERAGENT, "imgmount/" IMGMOUNT_VERSION);
+    set(CURLOPT_ERRORBUFFER, detail);
+    set(CURLOPT_NOSIGNAL, 1L);
+    set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
+    set(CURLOPT_BUFFERSIZE, 512L << 10);
+    set(CURLOPT_TCP_KEEPALIVE, 1L);
+    set(CURLOPT_CONNECTTIMEOUT_MS,
+        static_cast<long>(options_.connect_timeout.count()));
+    set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    set(CURLOPT_SSL_VERIFYPEER, request_.verify_tls ? 1L : 0L);
+    set(CURLOPT_SSL_VERIFYHOST, request_.verify_tls ? 2L : 0L);
+    if (request_.tls != nullptr) ConfigureTls(curl, *request_.tls);
+    // A proxy's loopback is not ours.
+    if (IsLoopback(request_.url.authority())) set(CURLOPT_NOPROXY, "*");
+    if (request_.method == "HEAD") set(CURLOPT_NOBODY, 1L);
+    if (request_.form) {
+      set(CURLOPT_POSTFIELDSIZE, static_cast<long>(request_.form->size()));
+      set(CURLOPT_POSTFIELDS, request_.form->c_str());
+    }
+    set(CURLOPT_HEADERFUNCTION, &OnHeader);
+    set(CURLOPT_HEADERDATA, this);
+    set(CURLOPT_WRITEFUNCTION, &OnBody);
+    set(CURLOPT_WRITEDATA, this);
+    set(CURLOPT_NOPROGRESS, 0L);
+    set(CURLOPT_XFERINFOFUNCTION, &OnProgress);
+    set(CURLOPT_XFERINFODATA, this);
+  }
+
+  void ConfigureTls(CURL* curl, const TlsFiles& tls) {
+    if (!tls.authorities.empty()) {
+      // Takes the place of the bundle; the system's folder of CAs stays.
+      curl_blob blob = {const_cast<char*>(tls.authorities.data()),
+                        tls.authorities.size(), CURL_BLOB_NOCOPY};
+      curl_easy_setopt(curl, CURLOPT_CAINFO_BLOB, &blob);
+    }
+    if (request_.client_certificate && !tls.client_certificate.empty()) {
+      curl_easy_setopt(curl, CURLOPT_SSLCERT, tls.client_certificate.c_str());
+      curl_easy_setopt(curl, CURLOPT_SSLKEY, tls.client_key.c_str());
+    }
+  }
+
+  bool streaming() const { return body_ != nullptr && response_.ok(); }
+
+  static size_t OnHeader(char* data, size_t, size_t size, void* self) {
+    return static_cast<Transfer*>(self)->Header({data, size}) ? size : 0;
+  }
+  static size_t OnBody(char* data, size_t, size_t size, void* self) {
+    return static_cast<Transfer*>(self)->Body({data, size}) ? size : 0;
+  }
+  static int OnProgress(void* self, curl_off_t, curl_off_t, curl_off_t,
+                        curl_off_t) {
+    return static_cast<Transfer*>(self)->Progress() ? 0 : 1;
+  }
+
+  bool Stop(Trouble trouble) {
+    trouble_ = std::move(trouble);
+    return false;
+  }
+  bool Corrupt(std::string_view what) {
+    return Stop({Error(ErrorCode::kCorrupt,
+                       fmt::format("{}: {}", request_.url.display(), what))});
+  }
+
+  bool Header(std::string_view line) {
+    alive_at_ = steady_clock::now();
+    header_bytes_ += line.size();
+    if (header_bytes_ > kMaxHeaderBytes) return Corrupt("too many headers");
+    if (line.starts_with("HTTP/")) {
+      // After a 100, another block follows and is the one that counts.
+      response_.headers.clear();
+      response_.status = 0;
+      const size_t space = line.find(' ');
+      if (space == std::string_view::npos) return true;
+      line = Trim(line.substr(space));
+      std::from_chars(line.data(), line.data() + line.size(), response_.status);
+      return true;
+    }
+    const size_t colon = line.find(':');
+    if (colon == std::string_view::npos) return true;
+    std::string name(line.substr(0, colon));
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](unsigned char c) { return std::tolower(c); });
+    response_.headers.emplace(std::move(name), Trim(line.substr(colon + 1)));
+    return true;
+  }
+
+  bool Body(std::string_view data) {
+    const bool written = streaming() ? StreamBody(data) : KeepBody(data);
+    // Time spent by the receiver is not the server's.
+    alive_at_ = steady_clock::now();
+    return written;
+  }
+
+  bool StreamBody(std::string_view data) {
+    if (!std::exchange(began_, true)) {
+      if (auto begun = body_->Begin(response_); !begun) {
+        return Stop(std::move(begun).error());
+      }
+    }
+    auto written = body_->Write(std::as_bytes(std::span(data)));
+    return written || Stop(std::move(written).error());
+  }
+
+  bool KeepBody(std::string_view data) {
+    std::string& kept = response_.body;
+    if (response_.ok()) {
+      if (data.size() > limit_ - kept.size()) {
+        return Corrupt(fmt::format("longer than {} bytes", limit_));
+      }
+      kept.append(data);
+    } else if (kept.size() < kMaxErrorBody) {
+      kept.append(data.substr(0, kMaxErrorBody - kept.size()));
+    }
+    return true;
+  }
+
+  bool Progress() {
+    if ((options_.stopped && options_.stopped()) ||
+        (request_.stopped && request_.stopped())) {
+      return Stop({Error(ErrorCode::kCancelled, "interrupted"), Kind::kStop});
+    }
+    if (steady_clock::now() - alive_at_ > options_.stall_timeout) {
+      const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(
+          options_.stall_timeout);
+      return Stop(
+          {Error(ErrorCode::kUnavailable,
+                 fmt::format("{}: nothing arrived for {} seconds",
+                             request_.url.authority(), seconds.count())),
+           Kind::kTransient});
+    }
+    return true;
+  }
+
+  const HttpOptions& options_;
+  const HttpRequest& request_;
+  const size_t limit_;
+  HttpBody* const body_;
+  HttpResponse response_{.url = request_.url};
+  std::optional<Trouble> trouble_;
+  bool began_ = false;
+  size_t header_bytes_ = 0;
+  steady_clock::time_point alive_at_;
+};
+
+const std::string* HttpResponse::Find(const std::string& name) const {
+  const auto found = headers.find(name);
+  return found == headers.end() ? nullptr : &found->second;
+}
+
+HttpClient::HttpClient(HttpOptions options) : options_(std::move(options)) {
+  InitialiseCurlOnce();
+}
+
+HttpClient::~HttpClient() = default;
+
+Attempt<HttpResponse> HttpClient::Fetch(const HttpRequest& request,
+                                        size_t limit) {
+  return Send(request, limit, nullptr);
+}
+
+Attempt<HttpResponse> HttpClient::Stream(const HttpRequest& request,
+                                         HttpBody& body) {
+  return Send(request, 0, &body);
+}
+
+Attempt<HttpResponse> HttpClient::Send(HttpRequest request, size_t limit,
+                                       HttpBody* body) {
+  std::unique_ptr<Handle> handle;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!idle_.empty()) {
+      handle = std::move(idle_.back());
+      idle_.pop_back();
+    }
+  }
+  if (!handle) handle = std::make_unique<Handle>();
+
+  const auto send = [&]() -> Attempt<HttpResponse> {
+    for (int hops = 0; hops <= kMaxRedirects; ++hops) {
+      IMGMOUNT_ATTEMPT(
+          HttpResponse response,
+          Transfer(options_, request, limit, body).Run(handle->curl.get()));
+      response.redirected = hops > 0;
+      const std::string* location = response.Find("location");
+      const int status = response.status;
+      const bool redirect = status == 301 || status == 302 || status == 303 ||
+                            status == 307 || status == 308;
+      if (!redirect || location == nullptr || request.form) return response;
+
+      IMGMOUNT_ATTEMPT(Url target, request.url.Resolve(*location));
+      if (request.url.secure() && !target.secure()) {
+        return Give(
+            Error(ErrorCode::kDenied,
+                  fmt::format("{}: refused to be sent from https to {}",
+                              request.url.authority(), target.display())),
+            Kind::kFinal);
+      }
+      if (target.origin() != request.url.origin()) {
+        request.authorization.clear();
+        request.client_certificate = false;
+      }
+      request.url = std::move(target);
+    }
+    return Give(Error(ErrorCode::kUnavailable,
+                      fmt::format("{}: more than {} redirects",
+                                  request.url.authority(), kMaxRedirects)),
+                Kind::kFinal);
+  };
+  Attempt<HttpResponse> response = send();
+
+  const std::lock_guard lock(mutex_);
+  idle_.push_back(std::move(handle));
+  return response;
+}
+
+std::string Printable(std::string_view text, size_t limit) {
+  std::string out;
+  for (const char c : text) {
+    if (out.size() >= limit) {
+      out += "…";
+      break;
+    }
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f) {
+      out += fmt::format("\\x{:02x}", byte);
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+}  // namespace imgmount

@@ -1,0 +1,100 @@
+// HttpClient: HTTP(S) requests by libcurl, one at a time per thread.
+//
+// Thread-safe; each request borrows a handle (and with it the open
+// connections) from a pool. Redirects are followed here, not by libcurl, so
+// that the rules stand in one place: at most ten, an Authorization header and a
+// client certificate go only to the origin they were meant for, and https never
+// leads to http.
+// HTTPS_PROXY, HTTP_PROXY and NO_PROXY are honoured by libcurl.
+#ifndef IMGMOUNT_FETCH_HTTP_HTTP_CLIENT_H_
+#define IMGMOUNT_FETCH_HTTP_HTTP_CLIENT_H_
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "fetch/http/tls_files.h"
+#include "fetch/http/trouble.h"
+#include "fetch/http/url.h"
+
+namespace imgmount {
+
+struct HttpOptions {
+  std::chrono::milliseconds connect_timeout{30'000};
+  // A transfer ends when nothing at all arrives for so long.
+  std::chrono::milliseconds stall_timeout{60'000};
+  // Looked at about once a second; true ends a request with kCancelled.
+  std::function<bool()> stopped = {};
+};
+
+struct HttpRequest {
+  Url url;
+  std::string method = "GET";
+  std::vector<std::string> headers = {};  // "Accept: …"
+  std::string authorization = {};         // the header's value; "": none
+  std::optional<std::string> form = {};   // of a POST, encoded
+  bool verify_tls = true;
+  const TlsFiles* tls = nullptr;    // outlives the request; null: none
+  bool client_certificate = false;  // that of `tls` is for this origin
+  // More of the same question as HttpOptions::stopped; may be empty.
+  std::function<bool()> stopped = {};
+};
+
+struct HttpResponse {
+  int status = 0;
+  // Names in lower case.
+  std::multimap<std::string, std::string> headers = {};
+  std::string body = {};  // of a document, or of an answer that is no success
+  Url url;                // that answered
+  bool redirected = false;
+
+  // The first header of this (lower-case) name.
+  const std::string* Find(const std::string& name) const;
+  bool ok() const { return status >= 200 && status < 300; }
+};
+
+// Receives the body of a success as it arrives.
+class HttpBody {
+ public:
+  virtual ~HttpBody() = default;
+  // Once, before any byte: an error refuses the body.
+  virtual Attempt<void> Begin(const HttpResponse& response) = 0;
+  virtual Attempt<void> Write(std::span<const std::byte> bytes) = 0;
+};
+
+class HttpClient {
+ public:
+  explicit HttpClient(HttpOptions options = {});
+  ~HttpClient();
+  HttpClient(const HttpClient&) = delete;
+  HttpClient& operator=(const HttpClient&) = delete;
+
+  // Any HTTP answer is a response; what is no answer is Trouble. A success of
+  // more than `limit` bytes is kCorrupt; other bodies are cut.
+  Attempt<HttpResponse> Fetch(const HttpRequest& request, size_t limit);
+  // A success's body goes to `body` instead.
+  Attempt<HttpResponse> Stream(const HttpRequest& request, HttpBody& body);
+
+ private:
+  class Transfer;
+  struct Handle;
+
+  Attempt<HttpResponse> Send(HttpRequest request, size_t limit, HttpBody* body);
+
+  const HttpOptions options_;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Handle>> idle_;  // most recently used last
+};
+
+// "name: value" for messages: control characters escaped, cut at `limit`.
+std::string Printable(std::string_view text, size_t limit);
+
+}  // namespace imgmount
+
+#endif  // IMGMOUNT_FETCH_HTTP_HTTP_CLIENT_H_

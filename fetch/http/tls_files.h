@@ -1,0 +1,19 @@
+// What TLS to one registry needs beyond the system's CAs.
+#ifndef IMGMOUNT_FETCH_HTTP_TLS_FILES_H_
+#define IMGMOUNT_FETCH_HTTP_TLS_FILES_H_
+
+#include <string>
+
+namespace imgmount {
+
+struct TlsFiles {
+  std::string folder = {};              // where they were found; "": nowhere
+  std::string authorities = {};         // more CAs: PEM, as many as there are
+  std::string client_certificate = {};  // path; "": none
+  std::string client_key = {};          // path
+  bool operator==(const TlsFiles&) const = default;
+};
+
+}  // namespace imgmount
+
+#endif  // IMGMOUNT_FETCH_HTTP_TLS_FILES_H_

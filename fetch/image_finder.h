@@ -1,0 +1,65 @@
+// From the words on a command line to an image: what every tool does first.
+//
+// IMAGE is a reference, or one with a transport in front, spelled as in
+// containers-transports(5): "nginx", "docker://nginx", "oci:DIR[:REF]".
+#ifndef IMGMOUNT_FETCH_IMAGE_FINDER_H_
+#define IMGMOUNT_FETCH_IMAGE_FINDER_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "fetch/puller.h"
+#include "meta/base/result.h"
+#include "meta/base/tool_io.h"
+#include "meta/image/platform.h"
+#include "meta/store/cache.h"
+
+namespace CLI {
+class App;
+}
+
+namespace imgmount {
+
+// Options that all tools share; AddTo() declares them with their help.
+struct ImageOptions {
+  std::string cache_dir;        // empty: Cache::DefaultFolder
+  std::string platform;         // empty: this machine's
+  std::string registries_conf;  // empty: CONTAINERS_REGISTRIES_CONF, then files
+  std::string creds;            // "user:password" for the named registry
+  std::string authfile;         // empty: as registry/credentials.h says
+  bool tls_verify = true;
+  bool quiet = false;
+  const CancelFlag* cancel = nullptr;  // may be null
+
+  void AddTo(CLI::App& app);
+};
+
+// A command-line IMAGE, ready to be asked. Owns what it refers to.
+struct NamedImage {
+  std::string name;  // for index.json and messages: Canonical() or "oci:…"
+  std::string familiar;                // as Docker would print it
+  std::string selector;                // tag or digest
+  std::optional<Reference> reference;  // of a registry's image
+  Cache cache;  // of a layout transport: Cache::WithLayout, read in place
+  Platform platform;
+  std::unique_ptr<Source> source;  // made without any request
+};
+
+Result<NamedImage> OpenImage(const std::string& image,
+                             const ImageOptions& options, const ToolIo& io);
+
+// Manifest and config: from the cache when they are there, else from the
+// source (at most a few kilobytes; no layer).
+Result<ResolvedImage> FindOrResolve(NamedImage& image);
+
+// What the source says now: as `docker pull`, a tag may have moved.
+Result<ResolvedImage> ResolveAnew(NamedImage& image);
+
+// PullLayers() into the image's own cache under its own name.
+Status PullLayers(NamedImage& image, const ResolvedImage& resolved,
+                  const PullOptions& options, PullObserver& observer);
+
+}  // namespace imgmount
+
+#endif  // IMGMOUNT_FETCH_IMAGE_FINDER_H_

@@ -1,0 +1,98 @@
+#include "fetch/imgpull_main.h"
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <ostream>
+
+#include "fetch/image_finder.h"
+#include "fetch/interrupt.h"
+#include "fetch/progress/pull_display.h"
+
+namespace imgmount {
+namespace {
+
+constexpr char kTool[] = "imgpull";
+
+constexpr char kExamples[] = R"(
+Examples:
+  imgpull nginx                          the latest nginx of Docker Hub
+  imgpull nginx:1.25 alpine              several, one after the other
+  imgpull --platform linux/arm64 nginx   another machine's
+  imgpull localhost:5000/app@sha256:...  exactly this one
+  imgpull oci:layout:v1                  index an image layout on disk
+
+Logins are those of `docker login`. What is in the cache already is not
+downloaded again; an interrupted pull goes on where it stopped.
+
+Exit status: 0 success; 1 no such image; 2 disk or permissions; 3 network or
+registry unavailable; 4 login refused; 5 wrong bytes; 6 unsupported; 64 usage;
+130 interrupted.)";
+
+Status Pull(const std::string& text, const ImageOptions& options,
+            int max_concurrent_downloads, const ToolIo& io) {
+  IMGMOUNT_TRY(NamedImage image, OpenImage(text, options, io));
+  using Style = PullDisplay::Style;
+  PullDisplay display(io.out,
+                      options.quiet        ? Style::kQuiet
+                      : io.out_is_terminal ? Style::kTerminal
+                                           : Style::kPlain,
+                      STDOUT_FILENO);
+  if (image.reference) display.Start(text, *image.reference);
+  IMGMOUNT_TRY(const ResolvedImage resolved, ResolveAnew(image));
+  IMGMOUNT_CHECK(
+      PullLayers(image, resolved,
+                 {.platform = image.platform,
+                  .max_concurrent_downloads = max_concurrent_downloads,
+                  .cancel = options.cancel},
+                 display));
+  display.Finish(resolved.published.digest, image.familiar);
+  io.out << image.name << '\n' << std::flush;
+  return {};
+}
+
+}  // namespace
+
+int ImgpullMain(std::vector<std::string> args, const ToolIo& io) {
+  CLI::App app("Download container images into the cache of imgmount.", kTool);
+  app.footer(kExamples);
+  ImageOptions options;
+  std::vector<std::string> images;
+  int max_concurrent_downloads = 3;
+  app.add_option("IMAGE", images, "An image name, or oci:DIR[:REF]")
+      ->required()
+      ->type_name("");
+  options.AddTo(app);
+  app.add_option("--max-concurrent-downloads", max_concurrent_downloads,
+                 "Layers downloaded at a time")
+      ->check(CLI::Range(1, 64))
+      ->type_name("N")
+      ->capture_default_str();
+  app.set_version_flag("--version", kTool + std::string(" " IMGMOUNT_VERSION));
+  try {
+    std::reverse(args.begin(), args.end());  // as CLI11 wants them
+    app.parse(std::move(args));
+  } catch (const CLI::Success& asked) {
+    app.exit(asked, io.out, io.err);
+    return 0;
+  } catch (const CLI::ParseError& error) {
+    return Report(io, kTool,
+                  Error(ErrorCode::kUsage,
+                        std::string(error.what()) + "; see imgpull --help"));
+  }
+
+  const InterruptScope interrupt;
+  options.cancel = &interrupt.flag();
+  int status = 0;
+  for (const std::string& image : images) {
+    auto pulled = Pull(image, options, max_concurrent_downloads, io);
+    if (pulled) continue;
+    const int failed = Report(io, kTool, pulled.error());
+    if (status == 0) status = failed;
+    if (pulled.error().code() == ErrorCode::kCancelled) break;
+  }
+  return status;
+}
+
+}  // namespace imgmount

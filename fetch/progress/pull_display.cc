@@ -1,0 +1,189 @@
+#include "fetch/progress/pull_display.h"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <ostream>
+
+#include "fetch/progress/units.h"
+
+namespace imgmount {
+namespace {
+
+using Step = PullObserver::Step;
+using std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds kBetweenDrawings{100};
+// A terminal this wide has room for speed and time left behind the bar.
+constexpr int kColumnsForSpeed = 130;
+
+const char* TextOf(Step step) {
+  switch (step) {
+    case Step::kPullingFsLayer:
+      return "Pulling fs layer";
+    case Step::kWaiting:
+      return "Waiting";
+    case Step::kDownloading:
+      return "Downloading";
+    case Step::kVerifyingChecksum:
+      return "Verifying Checksum";
+    case Step::kDownloadComplete:
+      return "Download complete";
+    case Step::kExtracting:
+      return "Extracting";
+    case Step::kPullComplete:
+      return "Pull complete";
+    case Step::kAlreadyExists:
+      return "Already exists";
+    case Step::kRetrying:
+      break;  // has a number in it
+  }
+  return "Retrying";
+}
+
+bool CountsBytes(Step step) {
+  return step == Step::kDownloading || step == Step::kExtracting;
+}
+
+bool IsLast(Step step) {
+  return step == Step::kPullComplete || step == Step::kAlreadyExists;
+}
+
+TerminalSize SizeOfTerminal(int fd) {
+  struct winsize size = {};
+  if (::ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return {};
+  return {size.ws_col, size.ws_row == 0 ? 24 : size.ws_row};
+}
+
+}  // namespace
+
+PullDisplay::PullDisplay(std::ostream& out, Style style, int terminal_fd)
+    : PullDisplay(
+          out, style, [terminal_fd] { return SizeOfTerminal(terminal_fd); },
+          steady_clock::now) {}
+
+PullDisplay::PullDisplay(std::ostream& out, Style style, SizeSource size,
+                         Clock clock)
+    : out_(out), style_(style), size_(std::move(size)), clock_(clock) {}
+
+PullDisplay::~PullDisplay() = default;
+
+void PullDisplay::Line(const std::string& text) {
+  if (style_ != Style::kQuiet) out_ << text << '\n' << std::flush;
+}
+
+void PullDisplay::Start(const std::string& text, const Reference& reference) {
+  const std::lock_guard lock(mutex_);
+  // A tag stands behind the last slash; a colon before it belongs to a port.
+  const bool says_which =
+      text.find('@') != std::string::npos ||
+      text.find(':', text.rfind('/') + 1) != std::string::npos;
+  if (!says_which) Line("Using default tag: latest");
+  Line(fmt::format("{}: Pulling from {}", reference.Selector(),
+                   reference.repository));
+}
+
+void PullDisplay::Finish(const Digest& published, const std::string& familiar) {
+  const std::lock_guard lock(mutex_);
+  Line("Digest: " + published.text());
+  Line(fmt::format("Status: {} for {}",
+                   any_new_ ? "Downloaded newer image" : "Image is up to date",
+                   familiar));
+}
+
+void PullDisplay::OnImage(const Image& image) {
+  const std::lock_guard lock(mutex_);
+  any_new_ = true;
+  for (const Descriptor& layer : image.manifest.layers) {
+    const auto [entry, is_new] =
+        position_.emplace(layer.digest, layers_.size());
+    if (!is_new) continue;
+    layers_.push_back(
+        {.id = std::string(layer.digest.short_hex()), .since = clock_()});
+  }
+}
+
+void PullDisplay::OnLayer(const Digest& digest, Step step, uint64_t done,
+                          uint64_t total) {
+  if (style_ == Style::kQuiet) return;
+  const std::lock_guard lock(mutex_);
+  const auto found = position_.find(digest);
+  if (found == position_.end()) return;
+  Layer& layer = layers_[found->second];
+  const bool new_step = layer.step != step || !layer.told;
+  if (new_step) {
+    layer.since = clock_();
+    layer.done_at_start = done;
+  }
+  layer.told = true;
+  layer.step = step;
+  layer.done = done;
+  layer.total = total;
+  if (style_ == Style::kTerminal) {
+    if (new_step || clock_() - drawn_at_ >= kBetweenDrawings) Draw();
+  } else if (new_step && !CountsBytes(step)) {
+    Line(LayerLine(layer, 0));
+  }
+}
+
+std::string PullDisplay::LayerLine(const Layer& layer, int columns) const {
+  std::string line = layer.id + ": ";
+  if (layer.step == Step::kRetrying) {
+    return line + fmt::format("Retrying in {} second{}", layer.done,
+                              layer.done == 1 ? "" : "s");
+  }
+  line += TextOf(layer.step);
+  if (!CountsBytes(layer.step)) return line;
+  std::string progress = " " + ProgressBar(layer.done, layer.total, columns);
+  if (line.size() + progress.size() > static_cast<size_t>(columns)) {
+    progress = " " + ProgressBar(layer.done, 0, columns);
+  }
+  line += progress;
+  const auto spent = std::chrono::duration<double>(clock_() - layer.since);
+  const uint64_t moved = layer.done - layer.done_at_start;
+  if (columns < kColumnsForSpeed || spent.count() < 1 || moved == 0 ||
+      layer.done >= layer.total) {
+    return line;
+  }
+  const double speed = static_cast<double>(moved) / spent.count();
+  const auto left = static_cast<double>(layer.total - layer.done) / speed;
+  return line + fmt::format("  {}/s  {} left",
+                            HumanSize(static_cast<uint64_t>(speed)),
+                            HumanDuration(std::chrono::seconds(
+                                static_cast<int64_t>(std::min(left, 1e6)))));
+}
+
+// Redraws the lines that may still change. Those above them are settled: they
+// scroll away like any text, so more layers than the terminal has rows are no
+// trouble.
+void PullDisplay::Draw() {
+  const TerminalSize size = size_();
+  const auto columns = static_cast<size_t>(std::max(size.columns, 1));
+  // A terminal that became narrower has wrapped what was drawn.
+  size_t rows_up = 0;
+  for (const size_t length : drawn_) {
+    rows_up += std::max<size_t>((length + columns - 1) / columns, 1);
+  }
+  std::string frame;
+  if (rows_up > 0) frame += fmt::format("\033[{}A", rows_up);
+  frame += "\r\033[J";
+  const auto draw = [&](const Layer& layer) {
+    std::string line = LayerLine(layer, size.columns).substr(0, columns);
+    frame += line + '\n';
+    return line.size();
+  };
+  while (settled_ < layers_.size() && IsLast(layers_[settled_].step)) {
+    draw(layers_[settled_++]);
+  }
+  drawn_.clear();
+  const auto room = static_cast<size_t>(std::max(size.rows - 1, 1));
+  for (size_t i = settled_; i < layers_.size() && drawn_.size() < room; ++i) {
+    if (layers_[i].told) drawn_.push_back(draw(layers_[i]));
+  }
+  out_ << frame << std::flush;
+  drawn_at_ = clock_();
+}
+
+}  // namespace imgmount

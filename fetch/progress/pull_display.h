@@ -1,0 +1,79 @@
+// PullDisplay: a pull as `docker pull` shows it.
+//
+// On a terminal a line per layer, redrawn in place, with a bar where there is
+// room; elsewhere a line per change of state; with kQuiet nothing. Thread-safe.
+// The cursor always rests below what was drawn, so nothing has to be put right
+// when the program ends in the middle.
+#ifndef IMGMOUNT_FETCH_PROGRESS_PULL_DISPLAY_H_
+#define IMGMOUNT_FETCH_PROGRESS_PULL_DISPLAY_H_
+
+#include <chrono>
+#include <functional>
+#include <iosfwd>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "fetch/puller.h"
+
+namespace imgmount {
+
+struct TerminalSize {
+  int columns = 80;
+  int rows = 24;
+};
+
+class PullDisplay : public PullObserver {
+ public:
+  enum class Style { kTerminal, kPlain, kQuiet };
+
+  // Asked before every drawing, so that a resize is followed.
+  using SizeSource = std::function<TerminalSize()>;
+  using Clock = std::function<std::chrono::steady_clock::time_point()>;
+
+  // `terminal_fd` is where `out` goes when the style is kTerminal.
+  PullDisplay(std::ostream& out, Style style, int terminal_fd);
+  PullDisplay(std::ostream& out, Style style, SizeSource size, Clock clock);
+  ~PullDisplay() override;
+
+  // "latest: Pulling from library/nginx"; `text` is what the user typed.
+  void Start(const std::string& text, const Reference& reference);
+  // "Digest: …" and "Status: …".
+  void Finish(const Digest& published, const std::string& familiar);
+
+  void OnImage(const Image& image) override;
+  void OnLayer(const Digest& layer, Step step, uint64_t done,
+               uint64_t total) override;
+
+ private:
+  struct Layer {
+    std::string id;     // twelve hex digits
+    bool told = false;  // OnLayer was called for it
+    Step step = Step::kPullingFsLayer;
+    uint64_t done = 0;
+    uint64_t total = 0;
+    std::chrono::steady_clock::time_point since;  // of this step
+    uint64_t done_at_start = 0;                   // of this step: resumed bytes
+  };
+  void Line(const std::string& text);
+  std::string LayerLine(const Layer& layer, int columns) const;
+  void Draw();
+
+  std::ostream& out_;
+  const Style style_;
+  const SizeSource size_;
+  const Clock clock_;
+
+  std::mutex mutex_;
+  std::vector<Layer> layers_;  // in the image's order, each once
+  std::map<Digest, size_t> position_;
+  bool any_new_ = false;       // something was not there yet
+  size_t settled_ = 0;         // lines that are printed for good
+  std::vector<size_t> drawn_;  // lengths of the lines that are not
+  std::chrono::steady_clock::time_point drawn_at_;
+};
+
+}  // namespace imgmount
+
+#endif  // IMGMOUNT_FETCH_PROGRESS_PULL_DISPLAY_H_

@@ -1,0 +1,23 @@
+// certs.d: certificates for single registries, in the folders of Docker and of
+// containers-certs.d(5).
+#ifndef IMGMOUNT_FETCH_REGISTRY_CERTS_D_H_
+#define IMGMOUNT_FETCH_REGISTRY_CERTS_D_H_
+
+#include <string>
+
+#include "fetch/http/http_client.h"
+#include "meta/base/result.h"
+#include "meta/base/tool_io.h"
+
+namespace imgmount {
+
+// What the first of these folders has that exists: HOST[:PORT] in
+// ~/.config/containers/certs.d, /etc/containers/certs.d, /etc/docker/certs.d.
+// *.crt are CAs, NAME.cert with NAME.key is the client's certificate. kUsage
+// names a file that has no counterpart. Nothing where there is no folder.
+Result<TlsFiles> FindCertificates(const std::string& registry,
+                                  const ToolIo& io);
+
+}  // namespace imgmount
+
+#endif  // IMGMOUNT_FETCH_REGISTRY_CERTS_D_H_

@@ -1,0 +1,52 @@
+// Credentials: where the login for a registry comes from.
+//
+// The first of these that has one, as podman and skopeo do it:
+//   1. --creds, for the registry in the image's name; never for its mirrors
+//   2. --authfile, else REGISTRY_AUTH_FILE; no other file is read then
+//   3. $XDG_RUNTIME_DIR/containers/auth.json (else /run/containers/UID/…)
+//   4. $XDG_CONFIG_HOME/containers/auth.json (else ~/.config/…)
+//   5. $DOCKER_CONFIG/config.json (else ~/.docker/…)
+// None: requests are anonymous.
+#ifndef IMGMOUNT_FETCH_REGISTRY_CREDENTIALS_H_
+#define IMGMOUNT_FETCH_REGISTRY_CREDENTIALS_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "fetch/registry/auth_file.h"
+#include "fetch/registry/registries_conf.h"
+#include "meta/base/result.h"
+#include "meta/base/tool_io.h"
+
+namespace imgmount {
+
+class Credentials {
+ public:
+  struct Options {
+    std::string creds = {};     // "user:password", or "user" without one
+    std::string authfile = {};  // must exist when given
+  };
+  static Result<Credentials> Load(const Options& options, const ToolIo& io);
+  static Credentials None() { return {}; }
+
+  // Where a registry's login stands, without asking a helper; nullopt: none.
+  struct Place {
+    std::string file;  // "--creds" for the option
+    AuthEntry entry;
+  };
+  Result<std::optional<Place>> Locate(const Endpoint& endpoint) const;
+
+  // A helper that has no login gives way to the next file.
+  Result<std::optional<Credential>> Find(const Endpoint& endpoint) const;
+
+ private:
+  Credentials() = default;
+  std::optional<Credential> given_;
+  std::vector<std::string> files_;
+  std::string path_;  // where helpers are looked for
+};
+
+}  // namespace imgmount
+
+#endif  // IMGMOUNT_FETCH_REGISTRY_CREDENTIALS_H_

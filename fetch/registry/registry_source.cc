@@ -1,0 +1,245 @@
+#include "fetch/registry/registry_source.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "fetch/registry/blob_transfer.h"
+#include "fetch/registry/error_body.h"
+
+namespace imgmount {
+namespace {
+
+using Kind = Trouble::Kind;
+
+// Less than this is no progress: a server that sends a byte a time must not
+// keep us for ever.
+constexpr uint64_t kProgressBytes = 64 << 10;
+
+std::string AcceptHeader() {
+  return fmt::format(
+      "Accept: {}, {}, {}, {}, "
+      "application/vnd.docker.distribution.manifest.v1+prettyjws, "
+      "application/vnd.docker.distribution.manifest.v1+json",
+      kOciIndex, kOciManifest, kDockerList, kDockerManifest);
+}
+
+std::string DigestAs(DigestAlgorithm algorithm, std::string_view bytes) {
+  Hasher hasher(algorithm);
+  hasher.Update(bytes);
+  return hasher.FinishText();
+}
+
+// Media types come with parameters now and then.
+std::string WithoutParameters(std::string_view media_type) {
+  media_type = media_type.substr(0, media_type.find(';'));
+  while (media_type.ends_with(' ')) media_type.remove_suffix(1);
+  return std::string(media_type);
+}
+
+bool IsForeign(const Descriptor& blob) {
+  return !blob.urls.empty() &&
+         (blob.media_type.find("nondistributable") != std::string::npos ||
+          blob.media_type.find("foreign") != std::string::npos);
+}
+
+class MemorySink : public BlobSink {
+ public:
+  Status Write(std::span<const std::byte> bytes) override {
+    text_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    return {};
+  }
+  std::string Take() { return std::move(text_); }
+
+ private:
+  std::string text_;
+};
+
+}  // namespace
+
+RegistrySource::RegistrySource(const std::vector<Endpoint>& endpoints,
+                               Credentials credentials, Options options)
+    : options_(std::move(options)),
+      credentials_(std::move(credentials)),
+      http_(options_.http) {
+  for (const Endpoint& endpoint : endpoints) {
+    clients_.push_back(
+        std::make_unique<RegistryClient>(http_, credentials_, endpoint));
+  }
+}
+
+Status RegistrySource::Ask(const Patience& patience, const Question& question) {
+  const auto stopped = [&] {
+    return patience.stopped() ||
+           (options_.http.stopped && options_.http.stopped());
+  };
+  std::vector<std::optional<Trouble>> troubles(clients_.size());
+  const auto gave_final_answer = [&](size_t i) {
+    return troubles[i] && troubles[i]->kind != Kind::kTransient &&
+           !(troubles[i]->kind == Kind::kConnect && clients_[i]->reached());
+  };
+  // The registry's own words, and why its mirrors did not help.
+  const auto give_up = [&]() -> Failure {
+    std::string mirrors;
+    for (size_t i = 0; i + 1 < clients_.size(); ++i) {
+      if (!troubles[i]) continue;
+      mirrors += "; mirror " + troubles[i]->error.message();
+    }
+    const Error& error = troubles.back()->error;
+    return Fail(error.code(), error.message() + mirrors);
+  };
+
+  int failures = 0;
+  uint64_t progress = patience.progress();
+  while (true) {
+    const size_t start = preferred_;
+    const Trouble* passing = nullptr;
+    for (size_t n = 0; n < clients_.size(); ++n) {
+      const size_t i = (start + n) % clients_.size();
+      if (gave_final_answer(i)) continue;
+      auto answer = question(*clients_[i]);
+      if (answer) {
+        preferred_ = i;
+        return {};
+      }
+      troubles[i] = std::move(answer).error();
+      if (troubles[i]->kind == Kind::kStop) {
+        return Failure(std::move(troubles[i]->error));
+      }
+      if (!gave_final_answer(i)) passing = &*troubles[i];
+    }
+    if (passing == nullptr) return give_up();
+
+    // A link that drops now and then, but brings something every time, needs
+    // no waits.
+    const bool came_further = patience.progress() - progress >= kProgressBytes;
+    progress = patience.progress();
+    if (came_further) {
+      failures = 0;
+      continue;
+    }
+    const auto wait = WaitBefore(options_.retry, ++failures, *passing);
+    if (!wait) return give_up();
+    if (!Wait(options_.retry, *wait, patience.on_second, stopped)) {
+      return Fail(ErrorCode::kCancelled, "interrupted");
+    }
+  }
+}
+
+Result<Source::Document> RegistrySource::FetchManifest(
+    const std::string& selector) {
+  std::optional<Document> document;
+  IMGMOUNT_CHECK(Ask({}, [&](RegistryClient& client) -> Attempt<void> {
+    IMGMOUNT_ATTEMPT(document, ManifestFrom(client, selector));
+    return {};
+  }));
+  return *std::move(document);
+}
+
+Attempt<Source::Document> RegistrySource::ManifestFrom(
+    RegistryClient& client, const std::string& selector) {
+  const Endpoint& endpoint = client.endpoint();
+  const auto wanted = Digest::Parse(selector);
+  const std::string what =
+      endpoint.repository + (wanted ? "@" : ":") + selector;
+  IMGMOUNT_ATTEMPT(HttpResponse response,
+                   client.Fetch({.path = "manifests/" + selector,
+                                 .what = what,
+                                 .headers = {AcceptHeader()}},
+                                kMaxManifestBytes));
+  const auto corrupt = [&](const std::string& claimed) {
+    return Give(Error(ErrorCode::kCorrupt,
+                      fmt::format("{}: the manifest of {} does not have the "
+                                  "digest {}",
+                                  endpoint.registry, what, claimed)),
+                Kind::kFinal);
+  };
+  if (wanted && DigestAs(wanted->algorithm(), response.body) != selector) {
+    return corrupt(selector);
+  }
+  if (const std::string* header = response.Find("docker-content-digest")) {
+    const auto claimed = Digest::Parse(*header);
+    if (!claimed ||
+        DigestAs(claimed->algorithm(), response.body) != claimed->text()) {
+      return corrupt(Printable(*header, 200));
+    }
+  }
+  const std::string* media_type = response.Find("content-type");
+  const Digest digest = wanted ? *wanted : DigestOf(response.body);
+  return Document{std::move(response.body),
+                  media_type ? WithoutParameters(*media_type) : "", digest};
+}
+
+Result<std::string> RegistrySource::FetchSmallBlob(
+    const Descriptor& descriptor) {
+  if (descriptor.size > kMaxConfigBytes) {
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("{}: {} bytes are more than the {} that are read "
+                            "into memory",
+                            descriptor.digest.text(), descriptor.size,
+                            kMaxConfigBytes));
+  }
+  MemorySink sink;
+  IMGMOUNT_CHECK(FetchBlob(descriptor, 0, sink));
+  std::string bytes = sink.Take();
+  if (DigestAs(descriptor.digest.algorithm(), bytes) !=
+      descriptor.digest.text()) {
+    return Fail(ErrorCode::kCorrupt,
+                fmt::format("{}: {} arrived with other contents",
+                            clients_.back()->endpoint().registry,
+                            descriptor.digest.text()));
+  }
+  return bytes;
+}
+
+Status RegistrySource::FetchBlob(const Descriptor& descriptor, uint64_t offset,
+                                 BlobSink& sink) {
+  BlobTransfer transfer(descriptor, offset, sink);
+  if (transfer.done()) return {};
+  const Patience patience{
+      .stopped = [&] { return sink.stopped(); },
+      .on_second = [&](int seconds) { sink.OnRetryIn(seconds); },
+      .progress = [&] { return transfer.position(); }};
+  auto fetched = Ask(patience, [&](RegistryClient& client) -> Attempt<void> {
+    IMGMOUNT_ATTEMPT(const HttpResponse response,
+                     client.Stream({.path = "blobs/" + descriptor.digest.text(),
+                                    .what = "blob " + descriptor.digest.text(),
+                                    .headers = transfer.RequestHeaders(),
+                                    .stopped = patience.stopped},
+                                   transfer));
+    return transfer.CheckComplete(response.url.authority());
+  });
+  if (!fetched && fetched.error().code() == ErrorCode::kNotFound &&
+      IsForeign(descriptor)) {
+    return FetchForeign(descriptor, transfer.position(), sink);
+  }
+  return fetched;
+}
+
+Status RegistrySource::FetchForeign(const Descriptor& descriptor,
+                                    uint64_t offset, BlobSink& sink) {
+  BlobTransfer transfer(descriptor, offset, sink);
+  Status last = Fail(ErrorCode::kNotFound, "no usable address");
+  for (const std::string& address : descriptor.urls) {
+    auto url = Url::Parse(address);
+    if (!url || (!url->secure() && !IsLoopback(url->authority()))) continue;
+    HttpRequest request{.url = *std::move(url)};
+    request.headers = transfer.RequestHeaders();
+    request.stopped = [&] { return sink.stopped(); };
+    auto response = http_.Stream(request, transfer);
+    if (response && response->ok() && transfer.done()) return {};
+    if (!response) {
+      if (response.error().kind == Kind::kStop) {
+        return Failure(std::move(response).error().error);
+      }
+      last = Failure(std::move(response).error().error);
+    } else {
+      last = Failure(StatusTrouble(*response, request.url.authority(),
+                                   "blob " + descriptor.digest.text())
+                         .error);
+    }
+  }
+  return last;
+}
+
+}  // namespace imgmount

@@ -1,0 +1,66 @@
+// RegistrySource: one image name at a registry, with its mirrors.
+//
+// Every question goes to the mirrors in their order and then to the registry
+// itself, starting with whoever answered last; what is transient is asked
+// again after a wait, by everybody who did not give a final answer.
+// Thread-safe.
+#ifndef IMGMOUNT_FETCH_REGISTRY_REGISTRY_SOURCE_H_
+#define IMGMOUNT_FETCH_REGISTRY_REGISTRY_SOURCE_H_
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "fetch/http/http_client.h"
+#include "fetch/http/retry.h"
+#include "fetch/puller.h"
+#include "fetch/registry/credentials.h"
+#include "fetch/registry/registries_conf.h"
+#include "fetch/registry/registry_client.h"
+
+namespace imgmount {
+
+class RegistrySource : public Source {
+ public:
+  struct Options {
+    HttpOptions http;
+    RetryPolicy retry = RetryPolicy::Real();
+  };
+  // REQUIRES: at least one endpoint.
+  RegistrySource(const std::vector<Endpoint>& endpoints,
+                 Credentials credentials, Options options);
+
+  Result<Document> FetchManifest(const std::string& selector) override;
+  Result<std::string> FetchSmallBlob(const Descriptor& descriptor) override;
+  Status FetchBlob(const Descriptor& descriptor, uint64_t offset,
+                   BlobSink& sink) override;
+
+ private:
+  // What a question looks like while it is asked again and again.
+  struct Patience {
+    std::function<bool()> stopped = [] { return false; };
+    std::function<void(int)> on_second = [](int) {};
+    // How far it has come; more than before starts the counting anew.
+    std::function<uint64_t()> progress = [] { return uint64_t{0}; };
+  };
+  using Question = std::function<Attempt<void>(RegistryClient&)>;
+  Status Ask(const Patience& patience, const Question& question);
+
+  Attempt<Document> ManifestFrom(RegistryClient& client,
+                                 const std::string& selector);
+  // Foreign layers: from the addresses in their descriptor.
+  Status FetchForeign(const Descriptor& descriptor, uint64_t offset,
+                      BlobSink& sink);
+
+  const Options options_;
+  const Credentials credentials_;
+  HttpClient http_;
+  std::vector<std::unique_ptr<RegistryClient>> clients_;
+  std::atomic<size_t> preferred_ = 0;
+};
+
+}  // namespace imgmount
+
+#endif  // IMGMOUNT_FETCH_REGISTRY_REGISTRY_SOURCE_H_

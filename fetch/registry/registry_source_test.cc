@@ -1,0 +1,721 @@
+#include "fetch/registry/registry_source.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <fstream>
+#include <thread>
+
+#include "tests/support/fake_registry.h"
+#include "tests/support/tar_builder.h"
+#include "tests/support/test_io.h"
+
+namespace imgmount {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using testing::FakeRegistry;
+using ::testing::HasSubstr;
+using testing::HttpServer;
+using ::testing::Not;
+using testing::TestImage;
+using Reply = HttpServer::Reply;
+using Request = HttpServer::Request;
+
+constexpr char kRepository[] = "library/app";
+
+Descriptor DescriptorOf(const std::string& bytes) {
+  return {.media_type = "application/vnd.oci.image.layer.v1.tar+gzip",
+          .digest = DigestOf(bytes),
+          .size = bytes.size(),
+          .platform = {},
+          .urls = {},
+          .annotations = {},
+          .artifact_type = {}};
+}
+
+class StringSink : public BlobSink {
+ public:
+  Status Write(std::span<const std::byte> bytes) override {
+    text.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    return {};
+  }
+  void OnRetryIn(int seconds) override { retries.push_back(seconds); }
+
+  std::string text;
+  std::vector<int> retries;
+};
+
+class RegistrySourceTest : public ::testing::Test {
+ protected:
+  RegistrySourceTest() {
+    options_.retry.sleep = [this](std::chrono::milliseconds time) {
+      slept_ms_ += time.count();
+    };
+    options_.retry.random = [] { return 0.5; };
+    registry_.AddImage(kRepository, "latest", image_);
+    registry_.AddBlob(blob_);
+  }
+
+  Endpoint At(const std::string& authority) const {
+    return {.registry = authority, .repository = kRepository};
+  }
+  std::unique_ptr<RegistrySource> Open(std::vector<Endpoint> endpoints = {}) {
+    if (endpoints.empty()) endpoints.push_back(At(registry_.authority()));
+    return std::make_unique<RegistrySource>(
+        endpoints, *Credentials::Load({}, io_.io), options_);
+  }
+  void LogIn(const std::string& registry, const std::string& auth) {
+    std::ofstream(folder_.path() / "config.json") << fmt::format(
+        R"({{"auths":{{"{}":{{"auth":"{}"}}}}}})", registry, auth);
+    io_.env["DOCKER_CONFIG"] = folder_.path().string();
+  }
+  // Fetches blob_ from `offset` on and returns what came.
+  Result<std::string> Fetch(RegistrySource& source, uint64_t offset = 0) {
+    sink_ = StringSink();
+    auto fetched = source.FetchBlob(DescriptorOf(blob_), offset, sink_);
+    if (!fetched) return Failure(fetched.error());
+    return sink_.text;
+  }
+  std::string BlobPath() const {
+    return FakeRegistry::BlobPath(kRepository, DigestOf(blob_));
+  }
+
+  const testing::TemporaryFolder folder_;
+  testing::TestIo io_;
+  std::atomic<int64_t> slept_ms_ = 0;
+  RegistrySource::Options options_;
+  StringSink sink_;
+  const TestImage image_{{testing::TarBuilder().File("a", "b").Build()}};
+  const std::string blob_ = testing::RandomBytes(1'000'000, 1);
+  FakeRegistry registry_;
+};
+
+TEST_F(RegistrySourceTest, FetchesAManifestByTagAndByDigest) {
+  const auto source = Open();
+  const auto by_tag = source->FetchManifest("latest");
+  ASSERT_TRUE(by_tag) << by_tag.error().message();
+  EXPECT_EQ(by_tag->bytes, image_.manifest);
+  EXPECT_EQ(by_tag->media_type, kOciManifest);
+  EXPECT_EQ(by_tag->digest, image_.manifest_digest());
+  const auto by_digest = source->FetchManifest(image_.manifest_digest().text());
+  ASSERT_TRUE(by_digest);
+  EXPECT_EQ(by_digest->bytes, image_.manifest);
+  EXPECT_THAT(registry_.http().requests()[0].Header("accept"),
+              AllOf(HasSubstr(kOciIndex), HasSubstr(kOciManifest),
+                    HasSubstr(kDockerList), HasSubstr(kDockerManifest)));
+}
+
+TEST_F(RegistrySourceTest, FetchesBlobs) {
+  const auto source = Open();
+  EXPECT_EQ(*Fetch(*source), blob_);
+  EXPECT_EQ(*source->FetchSmallBlob(DescriptorOf(image_.config)),
+            image_.config);
+}
+
+TEST_F(RegistrySourceTest, AManifestThatIsNotWhatWasAskedForIsRefused) {
+  registry_.Intercept([&](const Request&) -> std::optional<Reply> {
+    return Reply{.body = image_.manifest + " "};
+  });
+  const auto manifest = Open()->FetchManifest(image_.manifest_digest().text());
+  ASSERT_FALSE(manifest);
+  EXPECT_EQ(manifest.error().code(), ErrorCode::kCorrupt);
+}
+
+TEST_F(RegistrySourceTest, AManifestThatIsNotWhatItsHeaderSaysIsRefused) {
+  registry_.Intercept([&](const Request&) -> std::optional<Reply> {
+    return Reply{
+        .headers = {{"Docker-Content-Digest", DigestOf("other").text()}},
+        .body = image_.manifest};
+  });
+  const auto manifest = Open()->FetchManifest("latest");
+  ASSERT_FALSE(manifest);
+  EXPECT_EQ(manifest.error().code(), ErrorCode::kCorrupt);
+}
+
+TEST_F(RegistrySourceTest, AConfigThatIsNotWhatWasAskedForIsRefused) {
+  registry_.Intercept([&](const Request&) -> std::optional<Reply> {
+    return Reply{.body = std::string(image_.config.size(), 'x')};
+  });
+  const auto config = Open()->FetchSmallBlob(DescriptorOf(image_.config));
+  ASSERT_FALSE(config);
+  EXPECT_EQ(config.error().code(), ErrorCode::kCorrupt);
+}
+
+TEST_F(RegistrySourceTest, AHugeManifestIsRefused) {
+  registry_.Intercept([](const Request&) -> std::optional<Reply> {
+    return Reply{.body = std::string(kMaxManifestBytes + 1, ' ')};
+  });
+  const auto manifest = Open()->FetchManifest("latest");
+  ASSERT_FALSE(manifest);
+  EXPECT_EQ(manifest.error().code(), ErrorCode::kCorrupt);
+}
+
+// What is permanent fails at once.
+
+TEST_F(RegistrySourceTest, NoSuchTagIsToldWithTheRegistrysWords) {
+  const auto manifest = Open()->FetchManifest("nope");
+  ASSERT_FALSE(manifest);
+  EXPECT_EQ(manifest.error().code(), ErrorCode::kNotFound);
+  EXPECT_EQ(
+      manifest.error().message(),
+      registry_.authority() + " has no library/app:nope (manifest unknown)");
+  EXPECT_EQ(slept_ms_, 0);
+}
+
+TEST_F(RegistrySourceTest, ForbiddenIsToldWithWhatToDo) {
+  registry_.Intercept([](const Request&) -> std::optional<Reply> {
+    return Reply{.status = 403,
+                 .body = "{\"errors\":[{\"message\":\"no \\u001b[31mway\"}]}"};
+  });
+  const auto manifest = Open()->FetchManifest("latest");
+  ASSERT_FALSE(manifest);
+  EXPECT_EQ(manifest.error().code(), ErrorCode::kDenied);
+  EXPECT_THAT(manifest.error().message(),
+              AllOf(HasSubstr("docker login " + registry_.authority()),
+                    HasSubstr("(no \\x1b[31mway)")));
+  EXPECT_EQ(registry_.http().requests().size(), 1u);
+}
+
+TEST_F(RegistrySourceTest, NobodyThereFailsAtOnce) {
+  std::string gone;
+  {
+    const FakeRegistry other;
+    gone = other.authority();
+  }
+  const auto manifest = Open({At(gone)})->FetchManifest("latest");
+  ASSERT_FALSE(manifest);
+  EXPECT_EQ(manifest.error().code(), ErrorCode::kUnavailable);
+  EXPECT_THAT(manifest.error().message(), HasSubstr(gone));
+  EXPECT_EQ(slept_ms_, 0);
+}
+
+// What is transient is tried again.
+
+TEST_F(RegistrySourceTest, AServerErrorIsTriedAgain) {
+  std::atomic<int> failures = 3;
+  registry_.Intercept([&](const Request&) -> std::optional<Reply> {
+    if (failures-- > 0) return Reply{.status = 500};
+    return {};
+  });
+  const auto manifest = Open()->FetchManifest("latest");
+  ASSERT_TRUE(manifest) << manifest.error().message();
+  EXPECT_EQ(slept_ms_, 1000 + 2000 + 4000);
+}
+
+TEST_F(RegistrySourceTest, FiveFailuresInARowAreEnough) {
+  registry_.Intercept([](const Request&) -> std::optional<Reply> {
+    return Reply{.status = 503};
+  });
+  const auto manifest = Open()->FetchManifest("latest");
+  ASSERT_FALSE(manifest);
+  EXPECT_EQ(manifest.error().code(), ErrorCode::kUnavailable);
+  EXPECT_THAT(manifest.error().message(), HasSubstr("503"));
+  EXPECT_EQ(registry_.http().requests().size(), 5u);
+}
+
+TEST_F(RegistrySourceTest, RetryAfterIsHonoured) {
+  std::atomic<int> failures = 1;
+  registry_.Intercept([&](const Request&) -> std::optional<Reply> {
+    if (failures-- > 0) {
+      return Reply{.status = 429, .headers = {{"Retry-After", "9"}}};
+    }
+    return {};
+  });
+  const auto source = Open();
+  EXPECT_EQ(*Fetch(*source), blob_);
+  EXPECT_EQ(slept_ms_, 9000);
+  EXPECT_THAT(sink_.retries, ElementsAre(9, 8, 7, 6, 5, 4, 3, 2, 1));
+}
+
+TEST_F(RegistrySourceTest, ARateLimitOfHoursIsGivenUpOn) {
+  registry_.Intercept([](const Request&) -> std::optional<Reply> {
+    return Reply{.status = 429,
+                 .headers = {{"Retry-After", "7200"}},
+                 .body = R"({"errors":[{"message":"pull rate limit"}]})"};
+  });
+  const auto manifest = Open()->FetchManifest("latest");
+  ASSERT_FALSE(manifest);
+  EXPECT_EQ(manifest.error().code(), ErrorCode::kUnavailable);
+  EXPECT_THAT(manifest.error().message(), HasSubstr("(pull rate limit)"));
+  EXPECT_EQ(slept_ms_, 0);
+}
+
+TEST_F(RegistrySourceTest, AWaitIsInterrupted) {
+  std::atomic<bool> interrupted = false;
+  options_.http.stopped = [&] { return interrupted.load(); };
+  options_.retry.sleep = [&](std::chrono::milliseconds) { interrupted = true; };
+  registry_.Intercept([](const Request&) -> std::optional<Reply> {
+    return Reply{.status = 500};
+  });
+  const auto manifest = Open()->FetchManifest("latest");
+  ASSERT_FALSE(manifest);
+  EXPECT_EQ(manifest.error().code(), ErrorCode::kCancelled);
+  EXPECT_EQ(registry_.http().requests().size(), 1u);
+}
+
+// Blobs go on from the byte that was reached.
+
+TEST_F(RegistrySourceTest, ALinkThatDropsNeedsNoByteTwice) {
+  size_t sent = 0;
+  registry_.Intercept([&](const Request& request) -> std::optional<Reply> {
+    Reply reply = registry_.Answer(request);
+    reply.close_after = 100'000;
+    sent += std::min<size_t>(reply.body.size(), 100'000);
+    return reply;
+  });
+  const auto source = Open();
+  EXPECT_EQ(*Fetch(*source), blob_);
+  EXPECT_EQ(sent, blob_.size());
+  EXPECT_EQ(slept_ms_, 0) << "it moves, so nobody waits";
+}
+
+TEST_F(RegistrySourceTest, AStalledTransferGoesOn) {
+  options_.http.stall_timeout = std::chrono::milliseconds(1);
+  registry_.Intercept([&](const Request& request) -> std::optional<Reply> {
+    Reply reply = registry_.Answer(request);
+    if (request.Header("range").empty()) reply.stall_after = 500'000;
+    return reply;
+  });
+  const auto source = Open();
+  EXPECT_EQ(*Fetch(*source), blob_);
+}
+
+TEST_F(RegistrySourceTest, APullGoesOnWhereAnEarlierOneEnded) {
+  const auto source = Open();
+  EXPECT_EQ(*Fetch(*source, 400'000), blob_.substr(400'000));
+  EXPECT_EQ(registry_.http().requests()[0].Header("range"), "bytes=400000-");
+  EXPECT_EQ(*Fetch(*source, blob_.size()), "");
+  EXPECT_EQ(registry_.http().requests().size(), 1u);
+}
+
+TEST_F(RegistrySourceTest, AServerThatIgnoresRangesIsReadFromItsStart) {
+  registry_.Intercept([&](const Request&) -> std::optional<Reply> {
+    return Reply{.body = blob_};
+  });
+  const auto source = Open();
+  EXPECT_EQ(*Fetch(*source, 400'000), blob_.substr(400'000));
+}
+
+TEST_F(RegistrySourceTest, AWrongRangeIsNotBelieved) {
+  registry_.Intercept([&](const Request& request) -> std::optional<Reply> {
+    if (request.Header("range").empty()) return {};
+    return Reply{.status = 206,
+                 .headers = {{"Content-Range",
+                              fmt::format("bytes 500000-{}/{}",
+                                          blob_.size() - 1, blob_.size())}},
+                 .body = blob_.substr(500'000)};
+  });
+  const auto source = Open();
+  EXPECT_EQ(*Fetch(*source, 400'000), blob_.substr(400'000));
+}
+
+TEST_F(RegistrySourceTest, ARangeThatBeginsEarlierIsCut) {
+  registry_.Intercept([&](const Request&) -> std::optional<Reply> {
+    return Reply{.status = 206,
+                 .headers = {{"Content-Range", fmt::format("bytes 300000-{}/*",
+                                                           blob_.size() - 1)}},
+                 .body = blob_.substr(300'000)};
+  });
+  const auto source = Open();
+  EXPECT_EQ(*Fetch(*source, 400'000), blob_.substr(400'000));
+}
+
+TEST_F(RegistrySourceTest, AnotherLengthIsRefusedAtOnce) {
+  for (const size_t length : {blob_.size() - 1, blob_.size() + 1}) {
+    registry_.Intercept([&, length](const Request&) -> std::optional<Reply> {
+      return Reply{.body = std::string(length, 'x')};
+    });
+    const auto source = Open();
+    const auto fetched = Fetch(*source);
+    ASSERT_FALSE(fetched);
+    EXPECT_EQ(fetched.error().code(), ErrorCode::kCorrupt);
+    EXPECT_THAT(fetched.error().message(),
+                HasSubstr(std::to_string(blob_.size())));
+    EXPECT_EQ(sink_.text, "");
+  }
+}
+
+TEST_F(RegistrySourceTest, ABlobThatEndsTooSoonEveryTimeIsGivenUpOn) {
+  registry_.Intercept([&](const Request& request) -> std::optional<Reply> {
+    Reply reply = registry_.Answer(request);
+    reply.close_after = 0;
+    return reply;
+  });
+  const auto source = Open();
+  const auto fetched = Fetch(*source);
+  ASSERT_FALSE(fetched);
+  EXPECT_EQ(fetched.error().code(), ErrorCode::kUnavailable);
+  EXPECT_THAT(fetched.error().message(), HasSubstr("closed early"));
+  EXPECT_EQ(registry_.http().requests().size(), 5u);
+}
+
+TEST_F(RegistrySourceTest, TheReceiversErrorEndsItAndIsReturned) {
+  class FullDisk : public StringSink {
+    Status Write(std::span<const std::byte>) override {
+      return Fail(ErrorCode::kIo, "disk full");
+    }
+  } sink;
+  const auto fetched = Open()->FetchBlob(DescriptorOf(blob_), 0, sink);
+  ASSERT_FALSE(fetched);
+  EXPECT_EQ(fetched.error().message(), "disk full");
+  EXPECT_EQ(registry_.http().requests().size(), 1u);
+}
+
+TEST_F(RegistrySourceTest, AReceiverThatStopsIsNotKeptWaiting) {
+  class Stopper : public StringSink {
+   public:
+    bool stopped() const override { return stop; }
+    std::atomic<bool> stop = false;
+  } sink;
+  registry_.Intercept([&](const Request& request) -> std::optional<Reply> {
+    Reply reply = registry_.Answer(request);
+    reply.stall_after = 10;
+    sink.stop = true;
+    return reply;
+  });
+  const auto fetched = Open()->FetchBlob(DescriptorOf(blob_), 0, sink);
+  ASSERT_FALSE(fetched);
+  EXPECT_EQ(fetched.error().code(), ErrorCode::kCancelled);
+}
+
+// Redirects.
+
+TEST_F(RegistrySourceTest, AnExpiredAddressIsAskedForAnew) {
+  std::atomic<int> addresses = 0;
+  HttpServer cdn(
+      [&](const Request& request) -> Reply {
+        if (request.target == "/blob?signature=1" &&
+            !request.Header("range").empty()) {
+          return {.status = 403, .body = "expired"};
+        }
+        Reply reply = testing::WithRange(request, blob_);
+        if (request.target == "/blob?signature=1") reply.close_after = 300'000;
+        return reply;
+      },
+      "127.0.0.2");
+  registry_.Intercept([&](const Request&) -> std::optional<Reply> {
+    return Reply{
+        .status = 307,
+        .headers = {{"Location",
+                     cdn.Url(fmt::format("/blob?signature={}", ++addresses))}}};
+  });
+  const auto source = Open();
+  EXPECT_EQ(*Fetch(*source), blob_);
+}
+
+TEST_F(RegistrySourceTest, AStorageServersRefusalShowsNoSignature) {
+  HttpServer cdn([](const Request&) -> Reply { return {.status = 403}; },
+                 "127.0.0.2");
+  registry_.Intercept([&](const Request&) -> std::optional<Reply> {
+    return Reply{.status = 307,
+                 .headers = {{"Location", cdn.Url("/blob?signature=secret")}}};
+  });
+  const auto source = Open();
+  const auto fetched = Fetch(*source);
+  ASSERT_FALSE(fetched);
+  EXPECT_EQ(fetched.error().code(), ErrorCode::kUnavailable);
+  EXPECT_THAT(fetched.error().message(),
+              AllOf(HasSubstr(cdn.authority()), Not(HasSubstr("secret"))));
+}
+
+// Authentication.
+
+// A registry that wants a token, which it gives out itself.
+class TokenRegistry {
+ public:
+  explicit TokenRegistry(FakeRegistry& registry) : registry_(registry) {
+    registry.Intercept([this](const Request& r) { return Answer(r); });
+  }
+  // Tokens given so far end at once.
+  void Expire() { ++generation; }
+
+  std::atomic<int> generation = 1;
+  std::atomic<int> tokens = 0;
+  std::string wanted_login;  // a Basic value; "": nobody need log in
+
+ private:
+  std::optional<Reply> Answer(const Request& request) {
+    const std::string token = fmt::format("token{}", generation.load());
+    if (request.target.starts_with("/token?")) {
+      if (!wanted_login.empty() &&
+          request.Header("authorization") != wanted_login) {
+        return Reply{.status = 401,
+                     .body = R"({"details":"incorrect username or password"})"};
+      }
+      ++tokens;
+      return Reply{.body = fmt::format(R"({{"token":"{}"}})", token)};
+    }
+    if (request.Header("authorization") == "Bearer " + token) return {};
+    return Reply{
+        .status = 401,
+        .headers = {{"WWW-Authenticate",
+                     fmt::format(R"(Bearer realm="{}",service="the service")",
+                                 registry_.http().Url("/token"))}}};
+  }
+  FakeRegistry& registry_;
+};
+
+TEST_F(RegistrySourceTest, GetsATokenAndKeepsIt) {
+  TokenRegistry tokens(registry_);
+  const auto source = Open();
+  ASSERT_TRUE(source->FetchManifest("latest"));
+  EXPECT_EQ(*Fetch(*source), blob_);
+  EXPECT_EQ(tokens.tokens, 1);
+  EXPECT_EQ(registry_.http().requests()[1].target,
+            "/token?service=the%20service&scope=repository%3Alibrary%2Fapp%"
+            "3Apull");
+}
+
+TEST_F(RegistrySourceTest, ATokenThatExpiredInMidPullIsRenewed) {
+  TokenRegistry tokens(registry_);
+  const auto source = Open();
+  ASSERT_TRUE(source->FetchManifest("latest"));
+  tokens.Expire();
+  EXPECT_EQ(*Fetch(*source), blob_);
+  EXPECT_EQ(tokens.tokens, 2);
+}
+
+TEST_F(RegistrySourceTest, SeveralWorkersRenewAnExpiredTokenOnce) {
+  TokenRegistry tokens(registry_);
+  const auto source = Open();
+  ASSERT_TRUE(source->FetchManifest("latest"));
+  tokens.Expire();
+  std::vector<std::thread> workers;
+  std::atomic<int> good = 0;
+  for (int i = 0; i < 4; ++i) {
+    workers.emplace_back([&] {
+      StringSink sink;
+      if (source->FetchBlob(DescriptorOf(blob_), 0, sink)) ++good;
+    });
+  }
+  for (std::thread& worker : workers) worker.join();
+  EXPECT_EQ(good, 4);
+  EXPECT_EQ(tokens.tokens, 2);
+}
+
+TEST_F(RegistrySourceTest, LogsInAtTheTokenServer) {
+  TokenRegistry tokens(registry_);
+  tokens.wanted_login = BasicAuthorization({"user", "pass:word"});
+  LogIn(registry_.authority(), "dXNlcjpwYXNzOndvcmQ=");
+  EXPECT_TRUE(Open()->FetchManifest("latest"));
+}
+
+TEST_F(RegistrySourceTest, ARefreshTokenIsExchangedForAnother) {
+  std::ofstream(folder_.path() / "config.json")
+      << fmt::format(R"({{"auths":{{"{}":{{"identitytoken":"refresh/me"}}}}}})",
+                     registry_.authority());
+  io_.env["DOCKER_CONFIG"] = folder_.path().string();
+  registry_.Intercept([&](const Request& request) -> std::optional<Reply> {
+    if (request.target == "/token") {
+      return Reply{.body = R"({"access_token":"t"})"};
+    }
+    if (request.Header("authorization") == "Bearer t") return {};
+    return Reply{.status = 401,
+                 .headers = {{"WWW-Authenticate",
+                              fmt::format(R"(Bearer realm="{}",service="s")",
+                                          registry_.http().Url("/token"))}}};
+  });
+  ASSERT_TRUE(Open()->FetchManifest("latest"));
+  const Request question = registry_.http().requests()[1];
+  EXPECT_EQ(question.method, "POST");
+  EXPECT_EQ(question.body,
+            "grant_type=refresh_token&client_id=imgmount&service=s&scope="
+            "repository%3Alibrary%2Fapp%3Apull&refresh_token=refresh%2Fme");
+  EXPECT_EQ(question.Header("authorization"), "");
+}
+
+TEST_F(RegistrySourceTest, AWrongLoginIsToldWithoutIt) {
+  TokenRegistry tokens(registry_);
+  tokens.wanted_login = BasicAuthorization({"user", "right"});
+  LogIn(registry_.authority(), "dXNlcjpzZWNyZXQ=");  // user:secret
+  const auto manifest = Open()->FetchManifest("latest");
+  ASSERT_FALSE(manifest);
+  EXPECT_EQ(manifest.error().code(), ErrorCode::kDenied);
+  EXPECT_THAT(
+      manifest.error().message(),
+      AllOf(HasSubstr("wrong user name or password"), HasSubstr("docker login"),
+            Not(HasSubstr("secret")), Not(HasSubstr("dXNlcjpzZWNyZXQ="))));
+}
+
+TEST_F(RegistrySourceTest, NoRightWithATokenMayMeanNoSuchRepository) {
+  registry_.Intercept([&](const Request& request) -> std::optional<Reply> {
+    if (request.target.starts_with("/token?")) {
+      return Reply{.body = R"({"access_token":"t"})"};
+    }
+    return Reply{
+        .status = 401,
+        .headers = {{"WWW-Authenticate",
+                     fmt::format(
+                         R"(Bearer realm="{}",error="insufficient_scope")",
+                         registry_.http().Url("/token"))}},
+        .body = R"({"errors":[{"message":"authentication required"}]})"};
+  });
+  const auto manifest = Open()->FetchManifest("latest");
+  ASSERT_FALSE(manifest);
+  EXPECT_EQ(manifest.error().code(), ErrorCode::kDenied);
+  EXPECT_THAT(manifest.error().message(),
+              AllOf(HasSubstr("does not exist or may require `docker login"),
+                    HasSubstr("(authentication required)")));
+}
+
+TEST_F(RegistrySourceTest, LogsInByBasicAuthentication) {
+  const std::string wanted = BasicAuthorization({"user", "secret"});
+  registry_.Intercept([&](const Request& request) -> std::optional<Reply> {
+    if (request.Header("authorization") == wanted) return {};
+    return Reply{.status = 401,
+                 .headers = {{"WWW-Authenticate", "Basic realm=\"x\""}}};
+  });
+  const auto anonymous = Open()->FetchManifest("latest");
+  ASSERT_FALSE(anonymous);
+  EXPECT_EQ(anonymous.error().code(), ErrorCode::kDenied);
+  EXPECT_THAT(anonymous.error().message(),
+              HasSubstr("`docker login " + registry_.authority() + "`"));
+
+  LogIn(registry_.authority(), "dXNlcjpzZWNyZXQ=");
+  const auto source = Open();
+  EXPECT_TRUE(source->FetchManifest("latest"));
+  EXPECT_EQ(*Fetch(*source), blob_);
+
+  LogIn(registry_.authority(), "dXNlcjp3cm9uZw==");
+  const auto wrong = Open()->FetchManifest("latest");
+  ASSERT_FALSE(wrong);
+  EXPECT_EQ(wrong.error().code(), ErrorCode::kDenied);
+}
+
+TEST_F(RegistrySourceTest, ALoginIsForItsRegistryOnly) {
+  LogIn("other.example.com", "dXNlcjpzZWNyZXQ=");
+  registry_.Intercept([&](const Request&) -> std::optional<Reply> {
+    return Reply{.status = 401,
+                 .headers = {{"WWW-Authenticate", "Basic realm=\"x\""}}};
+  });
+  EXPECT_FALSE(Open()->FetchManifest("latest"));
+  for (const Request& request : registry_.http().requests()) {
+    EXPECT_EQ(request.Header("authorization"), "");
+  }
+}
+
+TEST_F(RegistrySourceTest, ATokenServerWithoutHttpsIsRefused) {
+  LogIn(registry_.authority(), "dXNlcjpzZWNyZXQ=");
+  registry_.Intercept([&](const Request&) -> std::optional<Reply> {
+    return Reply{.status = 401,
+                 .headers = {{"WWW-Authenticate",
+                              R"(Bearer realm="http://auth.example.com/t")"}}};
+  });
+  const auto manifest = Open()->FetchManifest("latest");
+  ASSERT_FALSE(manifest);
+  EXPECT_EQ(manifest.error().code(), ErrorCode::kDenied);
+  EXPECT_THAT(manifest.error().message(), HasSubstr("does not use https"));
+}
+
+TEST_F(RegistrySourceTest, ATokenThatIsNoHeaderValueIsRefused) {
+  for (const char* answer : {R"({"token":"a\r\nX-Evil: 1"})", R"({"token":""})",
+                             R"({"token":5})", "{}", "[]", "nonsense"}) {
+    registry_.Intercept([&](const Request& request) -> std::optional<Reply> {
+      if (request.target.starts_with("/token?")) return Reply{.body = answer};
+      return Reply{.status = 401,
+                   .headers = {{"WWW-Authenticate",
+                                fmt::format(R"(Bearer realm="{}")",
+                                            registry_.http().Url("/token"))}}};
+    });
+    const auto manifest = Open()->FetchManifest("latest");
+    ASSERT_FALSE(manifest) << answer;
+    EXPECT_EQ(manifest.error().code(), ErrorCode::kCorrupt);
+  }
+}
+
+// Mirrors.
+
+TEST_F(RegistrySourceTest, AMirrorIsAskedInsteadOfTheRegistry) {
+  FakeRegistry mirror;
+  mirror.AddImage(kRepository, "latest", image_);
+  const auto source = Open({At(mirror.authority()), At(registry_.authority())});
+  EXPECT_TRUE(source->FetchManifest("latest"));
+  EXPECT_EQ(registry_.http().requests().size(), 0u);
+}
+
+TEST_F(RegistrySourceTest, WhatAMirrorLacksTheRegistryGives) {
+  FakeRegistry mirror;
+  mirror.AddImage(kRepository, "latest", image_);
+  const auto source = Open({At(mirror.authority()), At(registry_.authority())});
+  ASSERT_TRUE(source->FetchManifest("latest"));
+  EXPECT_EQ(*Fetch(*source), blob_);
+  EXPECT_EQ(mirror.http().CountOf(BlobPath()), 1u);
+}
+
+TEST_F(RegistrySourceTest, ABrokenMirrorCostsNoWait) {
+  FakeRegistry mirror;
+  mirror.Intercept([](const Request&) -> std::optional<Reply> {
+    return Reply{.status = 502};
+  });
+  std::string gone;
+  {
+    const FakeRegistry other;
+    gone = other.authority();
+  }
+  const auto source =
+      Open({At(gone), At(mirror.authority()), At(registry_.authority())});
+  EXPECT_TRUE(source->FetchManifest("latest"));
+  EXPECT_EQ(*Fetch(*source), blob_);
+  EXPECT_EQ(mirror.http().requests().size(), 1u) << "who answered is kept";
+  EXPECT_EQ(slept_ms_, 0);
+}
+
+TEST_F(RegistrySourceTest, ABlobGoesOnAtTheRegistryWhereItsMirrorDied) {
+  FakeRegistry mirror;
+  mirror.AddBlob(blob_);
+  mirror.Intercept([&](const Request& request) -> std::optional<Reply> {
+    Reply reply = mirror.Answer(request);
+    reply.close_after = 300'000;
+    return reply;
+  });
+  const auto source = Open({At(mirror.authority()), At(registry_.authority())});
+  EXPECT_EQ(*Fetch(*source), blob_);
+  EXPECT_EQ(registry_.http().requests()[0].Header("range"), "bytes=300000-");
+}
+
+TEST_F(RegistrySourceTest, WhenAllFailTheMirrorsAreNamedToo) {
+  FakeRegistry mirror;
+  const auto source = Open({At(mirror.authority()), At(registry_.authority())});
+  const auto manifest = source->FetchManifest("nope");
+  ASSERT_FALSE(manifest);
+  EXPECT_EQ(manifest.error().code(), ErrorCode::kNotFound);
+  EXPECT_THAT(manifest.error().message(),
+              AllOf(HasSubstr(registry_.authority() + " has no"),
+                    HasSubstr("mirror " + mirror.authority() + " has no")));
+}
+
+// Foreign layers.
+
+TEST_F(RegistrySourceTest, AForeignLayerComesFromItsAddress) {
+  HttpServer vendor([&](const Request& request) {
+    return testing::WithRange(request, blob_);
+  });
+  Descriptor foreign = DescriptorOf("");
+  foreign.digest = DigestOf("not at the registry");
+  foreign.size = blob_.size();
+  foreign.urls = {"ftp://127.0.0.1/x", vendor.Url("/layer")};
+  foreign.media_type =
+      "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
+  StringSink sink;
+  const auto fetched = Open()->FetchBlob(foreign, 0, sink);
+  ASSERT_TRUE(fetched) << fetched.error().message();
+  EXPECT_EQ(sink.text, blob_);
+}
+
+TEST_F(RegistrySourceTest, AnOrdinaryLayersAddressIsNotFollowed) {
+  HttpServer vendor([&](const Request&) -> Reply { return {.body = blob_}; });
+  Descriptor layer = DescriptorOf("not at the registry");
+  layer.urls = {vendor.Url("/layer")};
+  StringSink sink;
+  const auto fetched = Open()->FetchBlob(layer, 0, sink);
+  ASSERT_FALSE(fetched);
+  EXPECT_EQ(fetched.error().code(), ErrorCode::kNotFound);
+  EXPECT_EQ(vendor.requests().size(), 0u);
+}
+
+}  // namespace
+}  // namespace imgmount

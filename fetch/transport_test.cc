@@ -1,0 +1,43 @@
+#include "fetch/transport.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace imgmount {
+namespace {
+
+TEST(Transport, ABareNameIsARegistrys) {
+  const ImageName nginx{Transport::kRegistry, "", "nginx:1.25"};
+  EXPECT_EQ(ImageName::Parse("nginx:1.25"), nginx);
+  EXPECT_EQ(ImageName::Parse("docker://nginx:1.25"), nginx);
+  EXPECT_EQ(ImageName::Parse("localhost:5000/oci:x")->reference,
+            "localhost:5000/oci:x");
+}
+
+TEST(Transport, ALayoutIsAFolderAndAName) {
+  EXPECT_EQ(*ImageName::Parse("oci:/some/dir"),
+            (ImageName{Transport::kOciLayout, "/some/dir", ""}));
+  EXPECT_EQ(*ImageName::Parse("oci:dir:docker.io/library/nginx:latest"),
+            (ImageName{Transport::kOciLayout, "dir",
+                       "docker.io/library/nginx:latest"}));
+  EXPECT_EQ(ImageName::Parse("oci:").error().code(), ErrorCode::kUsage);
+}
+
+TEST(Transport, AnArchiveIsAFileAndAName) {
+  EXPECT_EQ(*ImageName::Parse("oci-archive:a.tar:v1"),
+            (ImageName{Transport::kOciArchive, "a.tar", "v1"}));
+  EXPECT_EQ(*ImageName::Parse("docker-archive:/b.tar.gz:app:1"),
+            (ImageName{Transport::kDockerArchive, "/b.tar.gz", "app:1"}));
+  EXPECT_EQ(*ImageName::Parse("docker-archive:b.tar:@2"),
+            (ImageName{Transport::kDockerArchive, "b.tar", "@2"}));
+}
+
+TEST(Transport, WhatIsNotSpokenIsToldWithAWayOut) {
+  const auto parsed = ImageName::Parse("containers-storage:x");
+  ASSERT_FALSE(parsed);
+  EXPECT_EQ(parsed.error().code(), ErrorCode::kUnsupported);
+  EXPECT_THAT(parsed.error().message(), ::testing::HasSubstr("skopeo copy"));
+}
+
+}  // namespace
+}  // namespace imgmount
