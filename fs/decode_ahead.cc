@@ -1,0 +1,54 @@
+#include "fs/decode_ahead.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "fs/quiet_thread.h"
+
+namespace imgmount {
+namespace {
+
+constexpr size_t kMaxWanted = 4;
+
+}  // namespace
+
+DecodeAhead::DecodeAhead(int threads,
+                         std::function<void(const SpanKey&)> decode)
+    : max_threads_(static_cast<size_t>(std::max(threads, 0))),
+      decode_(std::move(decode)) {}
+
+DecodeAhead::~DecodeAhead() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  wake_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+}
+
+void DecodeAhead::Want(const SpanKey& key) {
+  if (max_threads_ == 0) return;
+  const std::lock_guard lock(mutex_);
+  if (std::find(wanted_.begin(), wanted_.end(), key) != wanted_.end()) return;
+  if (wanted_.size() == kMaxWanted) wanted_.pop_front();
+  wanted_.push_back(key);
+  if (threads_.size() < max_threads_) {
+    threads_.push_back(StartQuietThread([this] { Run(); }));
+  }
+  wake_.notify_one();
+}
+
+void DecodeAhead::Run() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    wake_.wait(lock, [this] { return stop_ || !wanted_.empty(); });
+    if (stop_) return;
+    const SpanKey key = wanted_.front();
+    wanted_.pop_front();
+    lock.unlock();
+    decode_(key);
+    lock.lock();
+  }
+}
+
+}  // namespace imgmount

@@ -1,0 +1,37 @@
+// The low-level FUSE operations over an ImageFs.
+//
+// The tree never changes, so everything may be remembered for ever: entries,
+// names that are not there, attributes, symlinks, pages. What the kernel need
+// not ask at all (open, opendir, access, xattrs of an image without any) is
+// answered with ENOSYS, after which it stops asking.
+#ifndef IMGMOUNT_FS_FUSE_OPS_H_
+#define IMGMOUNT_FS_FUSE_OPS_H_
+
+#include <cstdint>
+#include <functional>
+
+#include "fs/image_fs.h"
+
+struct fuse_lowlevel_ops;
+
+namespace imgmount {
+
+// The largest read that is asked for, and answered, at once.
+inline constexpr uint32_t kMaxRead = 1 << 20;
+
+// The user data of a session with these operations.
+struct FuseOpsContext {
+  const ImageFs& fs;
+  uint32_t max_read = kMaxRead;
+  // Told of each whole file that was read; may be empty.
+  std::function<void(Ino)> on_whole_file_read;
+  // What the kernel can do without; set when it introduces itself.
+  bool no_open = false;
+  bool no_opendir = false;
+};
+
+const fuse_lowlevel_ops& FuseOps();
+
+}  // namespace imgmount
+
+#endif  // IMGMOUNT_FS_FUSE_OPS_H_

@@ -1,0 +1,17 @@
+// imgmount: mounts a container image.
+#ifndef IMGMOUNT_FS_IMGMOUNT_MAIN_H_
+#define IMGMOUNT_FS_IMGMOUNT_MAIN_H_
+
+#include <string>
+#include <vector>
+
+#include "meta/base/tool_io.h"
+
+namespace imgmount {
+
+// REQUIRES: no other thread in this process, unless --foreground is given.
+int ImgmountMain(std::vector<std::string> args, const ToolIo& io);
+
+}  // namespace imgmount
+
+#endif  // IMGMOUNT_FS_IMGMOUNT_MAIN_H_

@@ -1,0 +1,39 @@
+// A mount from its beginning to its end, in the calling process.
+#ifndef IMGMOUNT_FS_SESSION_H_
+#define IMGMOUNT_FS_SESSION_H_
+
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include "fs/image_fs.h"
+#include "fs/mount_options.h"
+#include "fs/tree_reader.h"
+#include "meta/base/result.h"
+#include "meta/union/union_tree.h"
+
+namespace imgmount {
+
+struct SessionConfig {
+  std::filesystem::path mount_point;  // canonical: see CheckMountPoint
+  std::string name;                   // shown as the mount's source
+  MountOptions options;
+  bool push = true;  // small files into the page cache ahead of their reads
+};
+
+// What can be known before a mount is tried: a folder is there, nothing of
+// ours is mounted on it, /dev/fuse can be used. Answers the canonical path;
+// otherwise kMount, which names the thing.
+Result<std::filesystem::path> CheckMountPoint(
+    const std::filesystem::path& path);
+
+// Mounts, serves until it is unmounted or a signal (SIGTERM, SIGINT, SIGHUP)
+// comes, and leaves nothing mounted. `on_ready` is called once, when the mount
+// answers; from another thread.
+Status RunSession(const UnionTree& tree, TreeReader& reader,
+                  const SessionConfig& config,
+                  const std::function<void()>& on_ready);
+
+}  // namespace imgmount
+
+#endif  // IMGMOUNT_FS_SESSION_H_

@@ -1,0 +1,80 @@
+// SpanCache: decoded spans, shared by all threads and layers.
+//
+// Whoever needs the first bytes of a span gets them as soon as their blocks
+// are decoded and verified; the decoder stays with the span, and the next who
+// needs more lets it go on. However many wait for a span, it is decoded once.
+// A span that fails is not kept: the next reader tries again.
+//
+// Memory: `capacity` and one span for each call under way, and two spare
+// buffers. Thread-safe. Locks: the cache's own and each entry's; no thread
+// holds two at a time.
+#ifndef IMGMOUNT_FS_SPAN_CACHE_H_
+#define IMGMOUNT_FS_SPAN_CACHE_H_
+
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <span>
+
+#include "fs/span_buffer.h"
+#include "meta/base/result.h"
+#include "meta/layer/span_table.h"
+#include "meta/union/union_tree.h"
+
+namespace imgmount {
+
+struct SpanKey {
+  LayerPosition layer = 0;
+  size_t span = 0;
+  auto operator<=>(const SpanKey&) const = default;
+};
+
+// Verified bytes, which stay where they are while this lives. The cache
+// outlives it.
+struct PinnedBytes {
+  std::shared_ptr<const void> pin;
+  std::span<const std::byte> bytes;
+};
+
+class SpanCache {
+ public:
+  using Starter = std::function<Result<std::unique_ptr<SpanDecoder>>(
+      const SpanKey&, std::span<std::byte> out)>;
+
+  SpanCache(size_t capacity, Starter start);
+  ~SpanCache();
+
+  // The span's first `end` bytes; REQUIRES: end <= length, and the same length
+  // each time.
+  Result<PinnedBytes> Get(const SpanKey& key, uint64_t length, uint64_t end);
+
+  size_t mapped_bytes() const { return buffers_.mapped_bytes(); }
+
+ private:
+  struct Entry;
+  using Lru = std::list<std::shared_ptr<Entry>>;
+
+  std::shared_ptr<Entry> Enter(const SpanKey& key, uint64_t length);
+  void Leave(const std::shared_ptr<Entry>& entry, bool failed);
+  // Drops what was not used for longest, until the rest fits.
+  void Trim(Lru& dropped);
+  Status Decode(Entry& entry, uint64_t end);
+  Status StepDecoder(Entry& entry, uint64_t end);
+
+  const size_t capacity_;
+  const Starter start_;
+  SpanBuffers buffers_;
+  std::mutex mutex_;
+  Lru lru_;  // the last one used is in front
+  std::map<SpanKey, Lru::iterator> entries_;
+  size_t used_ = 0;
+};
+
+}  // namespace imgmount
+
+#endif  // IMGMOUNT_FS_SPAN_CACHE_H_

@@ -1,0 +1,262 @@
+#include "fs/tree_reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "fs/decode_ahead.h"
+#include "fs/span_cache.h"
+
+namespace imgmount {
+namespace {
+
+// What holes read as. Not const, so that it takes no room in the program.
+std::byte zeros[64 << 10];
+
+// writev(2) takes 1024 pieces; a file in more shreds than this is copied.
+constexpr size_t kMaxPieces = 256;
+
+constexpr size_t kMaxLoggedSpans = 1000;
+
+// Sees whether a layer is read in order, and what to decode next.
+class Sequence {
+ public:
+  struct Range {
+    size_t begin = 0;
+    size_t end = 0;
+  };
+
+  // An access to [begin, end) of the tar, in span `span`. The spans from there
+  // on, at most `depth` after it, that nobody was told of yet.
+  Range Observe(uint64_t begin, uint64_t end, size_t span, size_t depth) {
+    const std::lock_guard lock(mutex_);
+    // The kernel's read-ahead comes in from several threads, not quite in
+    // order, and a directory has files of other layers in between.
+    if (begin + kSlack < next_ || begin > next_ + kSlack) {
+      next_ = end;
+      streak_ = 0;
+      announced_ = 0;
+      return {};
+    }
+    next_ = std::max(next_, end);
+    if (++streak_ < kStreak) return {};
+    const Range range{std::max(span, announced_), span + depth + 1};
+    announced_ = std::max(announced_, range.end);
+    return range;
+  }
+
+ private:
+  static constexpr uint64_t kSlack = 1 << 20;
+  static constexpr int kStreak = 2;
+
+  std::mutex mutex_;
+  uint64_t next_ = ~uint64_t{0} - kSlack;
+  int streak_ = 0;
+  size_t announced_ = 0;  // all spans before this one
+};
+
+struct Layer {
+  std::mutex opening;
+  std::optional<OpenedLayer> opened;  // under `opening` until set
+  std::optional<Error> broken;        // opening it again would not help
+  Sequence sequence;
+};
+
+class SpanTreeReader final : public TreeReader {
+ public:
+  SpanTreeReader(const UnionTree& tree, LayerOpener opener,
+                 TreeReaderOptions options)
+      : tree_(tree),
+        opener_(std::move(opener)),
+        options_(std::move(options)),
+        cache_(options_.cache_bytes,
+               [this](const SpanKey& key, std::span<std::byte> out) {
+                 return StartDecoder(key, out);
+               }),
+        ahead_(options_.decode_ahead_threads,
+               [this](const SpanKey& key) { Decode(key); }) {}
+
+  Result<FileBytes> View(Ino ino, uint64_t offset, size_t length) override;
+
+ private:
+  Result<Layer*> OpenLayer(LayerPosition position);
+  Result<std::unique_ptr<SpanDecoder>> StartDecoder(const SpanKey& key,
+                                                    std::span<std::byte> out);
+  // Appends `length` bytes at `physical` of the layer's tar.
+  Status AppendTar(LayerPosition position, uint64_t physical, uint64_t length,
+                   FileBytes& out);
+  void Decode(const SpanKey& key);
+  Failure Logged(const SpanKey& key, Error error);
+
+  const UnionTree& tree_;
+  const LayerOpener opener_;
+  const TreeReaderOptions options_;
+  std::mutex layers_mutex_;
+  std::map<LayerPosition, Layer> layers_;
+  std::mutex logged_mutex_;
+  std::set<SpanKey> logged_;
+  SpanCache cache_;
+  DecodeAhead ahead_;  // uses all of the above: goes first
+};
+
+void AppendZeros(uint64_t length, FileBytes& out) {
+  while (length > 0) {
+    const size_t n = std::min<uint64_t>(length, sizeof zeros);
+    out.pieces.push_back(std::span<const std::byte>(zeros).first(n));
+    out.size += n;
+    length -= n;
+  }
+}
+
+void CopyTo(const FileBytes& bytes, std::byte* out) {
+  for (const auto piece : bytes.pieces) {
+    std::memcpy(out, piece.data(), piece.size());
+    out += piece.size();
+  }
+}
+
+FileBytes InOnePiece(const FileBytes& bytes) {
+  auto copy = std::make_shared<std::vector<std::byte>>(bytes.size);
+  CopyTo(bytes, copy->data());
+  const std::span<const std::byte> piece = *copy;
+  return {{piece}, {std::move(copy)}, bytes.size, bytes.file_size};
+}
+
+Result<FileBytes> SpanTreeReader::View(Ino ino, uint64_t offset,
+                                       size_t length) {
+  IMGMOUNT_TRY(const Inode inode, tree_.Get(ino));
+  FileBytes out;
+  out.file_size = inode.size;
+  if (offset >= inode.size) return out;
+  const uint64_t end = offset + std::min<uint64_t>(length, inode.size - offset);
+  IMGMOUNT_TRY(const std::vector<Extent> extents, tree_.Extents(ino));
+
+  auto it = std::partition_point(
+      extents.begin(), extents.end(),
+      [&](const Extent& e) { return e.logical + e.length <= offset; });
+  uint64_t at = offset;
+  for (; it != extents.end() && it->logical < end; ++it) {
+    const uint64_t begin = std::max(at, it->logical);
+    const uint64_t stop = std::min(end, it->logical + it->length);
+    if (stop < begin) {
+      return Fail(ErrorCode::kCorrupt,
+                  fmt::format("extents of inode {} overlap", ino.number()));
+    }
+    AppendZeros(begin - at, out);
+    IMGMOUNT_CHECK(AppendTar(inode.layer, it->physical + (begin - it->logical),
+                             stop - begin, out));
+    at = stop;
+    if (out.pieces.size() > kMaxPieces) out = InOnePiece(out);
+  }
+  AppendZeros(end - at, out);
+  if (out.pieces.size() > kMaxPieces) out = InOnePiece(out);
+  return out;
+}
+
+Status SpanTreeReader::AppendTar(LayerPosition position, uint64_t physical,
+                                 uint64_t length, FileBytes& out) {
+  IMGMOUNT_TRY(Layer* const layer, OpenLayer(position));
+  const SpanTable& table = *layer->opened->spans;
+  if (physical > table.size() || table.size() - physical < length) {
+    return Fail(ErrorCode::kCorrupt,
+                fmt::format("layer {}: a file lies beyond the end of the tar",
+                            position));
+  }
+  while (length > 0) {
+    const SpanKey key{position, table.Find(physical)};
+    const Span span = table.span(key.span);
+    const uint64_t begin = physical - span.offset;
+    const uint64_t n = std::min(length, span.length - begin);
+
+    const Sequence::Range next = layer->sequence.Observe(
+        physical, physical + n, key.span,
+        static_cast<size_t>(options_.decode_ahead_spans));
+    for (size_t i = next.begin; i < std::min(next.end, table.span_count());
+         ++i) {
+      ahead_.Want({position, i});
+    }
+
+    auto bytes = cache_.Get(key, span.length, begin + n);
+    if (!bytes) return Logged(key, std::move(bytes).error());
+    out.pieces.push_back(bytes->bytes.subspan(begin));
+    out.pins.push_back(std::move(bytes->pin));
+    out.size += n;
+    physical += n;
+    length -= n;
+  }
+  return {};
+}
+
+Result<Layer*> SpanTreeReader::OpenLayer(LayerPosition position) {
+  Layer* layer = nullptr;
+  {
+    const std::lock_guard lock(layers_mutex_);
+    layer = &layers_[position];
+  }
+  const std::lock_guard lock(layer->opening);
+  if (layer->opened) return layer;
+  if (layer->broken) return Failure(*layer->broken);
+  auto opened = opener_(position);
+  if (opened) {
+    layer->opened = *std::move(opened);
+    return layer;
+  }
+  Error error =
+      std::move(opened).error().In("layer " + std::to_string(position));
+  if (options_.log) options_.log(error.message());
+  // What is missing may come back; finding out again that it is wrong would
+  // take a pass over the whole layer for every read.
+  if (error.code() == ErrorCode::kCorrupt) layer->broken = error;
+  return Failure(std::move(error));
+}
+
+Result<std::unique_ptr<SpanDecoder>> SpanTreeReader::StartDecoder(
+    const SpanKey& key, std::span<std::byte> out) {
+  IMGMOUNT_TRY(Layer* const layer, OpenLayer(key.layer));
+  const OpenedLayer& opened = *layer->opened;
+  return SpanDecoder::Start(*opened.spans, key.span, *opened.blob,
+                            opened.frames.get(), out);
+}
+
+void SpanTreeReader::Decode(const SpanKey& key) {
+  const auto layer = OpenLayer(key.layer);
+  if (!layer) return;
+  const Span span = (*layer)->opened->spans->span(key.span);
+  // A failure is the business of the one who needs the span.
+  (void)cache_.Get(key, span.length, span.length);
+}
+
+Failure SpanTreeReader::Logged(const SpanKey& key, Error error) {
+  error = std::move(error).In(fmt::format("layer {}", key.layer));
+  const std::lock_guard lock(logged_mutex_);
+  if (options_.log && logged_.size() < kMaxLoggedSpans &&
+      logged_.insert(key).second) {
+    options_.log(error.message());
+  }
+  return Failure(std::move(error));
+}
+
+}  // namespace
+
+std::unique_ptr<TreeReader> TreeReader::Make(const UnionTree& tree,
+                                             LayerOpener opener,
+                                             TreeReaderOptions options) {
+  return std::make_unique<SpanTreeReader>(tree, std::move(opener),
+                                          std::move(options));
+}
+
+Result<size_t> TreeReader::Read(Ino ino, uint64_t offset,
+                                std::span<std::byte> out) {
+  IMGMOUNT_TRY(const FileBytes bytes, View(ino, offset, out.size()));
+  CopyTo(bytes, out.data());
+  return bytes.size;
+}
+
+}  // namespace imgmount

@@ -1,0 +1,61 @@
+// TreeReader: bytes of files of a UnionTree, at random, through spans.
+//
+// extent -> span -> decoded, verified bytes. Thread-safe; one SpanCache is
+// shared by all layers and threads, and bounds the memory.
+#ifndef IMGMOUNT_FS_TREE_READER_H_
+#define IMGMOUNT_FS_TREE_READER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "meta/base/result.h"
+#include "meta/store/layer_store.h"
+#include "meta/union/union_tree.h"
+
+namespace imgmount {
+
+struct TreeReaderOptions {
+  size_t cache_bytes = 32 << 20;  // decoded spans kept
+  int decode_ahead_threads = 1;   // 0: none
+  int decode_ahead_spans = 2;     // how far
+  // Told of each span or layer that cannot be read, once.
+  std::function<void(std::string_view line)> log;
+};
+
+// A part of a file, as the pieces it lies in; zeros for holes. The bytes stay
+// where they are while this lives. The reader outlives it.
+struct FileBytes {
+  std::vector<std::span<const std::byte>> pieces;
+  std::vector<std::shared_ptr<const void>> pins;
+  size_t size = 0;         // of all pieces
+  uint64_t file_size = 0;  // of the whole file
+};
+
+class TreeReader {
+ public:
+  virtual ~TreeReader() = default;
+
+  // Layers are opened lazily, by position, with this; called at most once per
+  // layer at a time, from any thread.
+  using LayerOpener = std::function<Result<OpenedLayer>(LayerPosition)>;
+  // `tree` outlives the reader.
+  static std::unique_ptr<TreeReader> Make(const UnionTree& tree,
+                                          LayerOpener opener,
+                                          TreeReaderOptions options = {});
+
+  // Up to `length` bytes from `offset` of a regular file, without a copy;
+  // fewer only at its end.
+  virtual Result<FileBytes> View(Ino ino, uint64_t offset, size_t length) = 0;
+
+  // Fills `out` from `offset` of a regular file; short only at its end.
+  Result<size_t> Read(Ino ino, uint64_t offset, std::span<std::byte> out);
+};
+
+}  // namespace imgmount
+
+#endif  // IMGMOUNT_FS_TREE_READER_H_
