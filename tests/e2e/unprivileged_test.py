@@ -1,0 +1,88 @@
+"""A user without any privilege mounts, reads and unmounts."""
+
+import shutil
+import subprocess
+
+import harness
+from harness import NGINX, Layout, add_image
+from tar_layer import dir, file, tar
+
+NOBODY = 65534
+
+
+class UnprivilegedUser(harness.EndToEnd):
+    def setUp(self):
+        super().setUp()
+        # A user's own machine: /dev/fuse open to all, as Debian sets it up;
+        # tools where everyone may run them; a home that is his.
+        dev = self.scratch / "dev"
+        dev.mkdir()
+        for command in (["mount", "-t", "tmpfs", "tmpfs", dev],
+                        ["mknod", "-m", "666", dev / "fuse", "c", "10", "229"],
+                        ["mount", "--bind", dev / "fuse", "/dev/fuse"]):
+            subprocess.run(list(map(str, command)), check=True)
+        self.addCleanup(subprocess.run, ["umount", str(dev)], check=True)
+        self.addCleanup(subprocess.run, ["umount", "/dev/fuse"], check=True)
+        self.tools = self.scratch / "bin"
+        shutil.copytree(harness.BIN, self.tools)
+        self.home = self.scratch / "home"
+        self.folder = self.mount_point()
+        for path in (self.home, self.folder):
+            shutil.chown(path, NOBODY, NOBODY)
+        self.environment.pop("IMGMOUNT_CACHE")
+
+    def as_user(self, *command):
+        return subprocess.run(
+            ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}",
+             "--clear-groups", *map(str, command)], env=self.environment,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True, timeout=120)
+
+    def check(self, *command):
+        done = self.as_user(*command)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def test_mounts_lists_reads_everything_and_unmounts(self):
+        layout = Layout(self.scratch / "layout")
+        add_image(layout, "latest", tar(
+            dir("root", mode=0o700), file("root/secret", b"s3cret", mode=0o600),
+            file("shadow", b"none", mode=0)))
+        self.check(self.tools / "imgmount", f"oci:{layout.folder}:latest", self.folder)
+        self.assertEqual(
+            self.check("stat", "-c", "%a %u %n", self.folder / "root/secret"),
+            f"600 0 {self.folder}/root/secret\n")
+        self.assertEqual(self.check("cat", self.folder / "root/secret"), "s3cret")
+        self.assertEqual(self.check("cat", self.folder / "shadow"), "none")
+        self.check("fusermount3", "-u", self.folder)
+        self.assertEqual(list(self.folder.iterdir()), [])
+        self.assertTrue((self.home / ".cache/imgmount/oci-layout").is_file())
+
+    def test_reads_every_file_of_nginx_and_sees_true_owners_and_modes(self):
+        shutil.chown(self.scratch, NOBODY)
+        self.check(self.tools / "imgmount", f"oci:{NGINX}:latest", self.folder)
+        self.addCleanup(self.as_user, "fusermount3", "-u", self.folder)
+        self.check("find", self.folder, "-type", "f", "-exec", "cksum", "{}", "+")
+        mode = self.check("stat", "-c", "%a %u %G", self.folder / "etc/shadow")
+        self.assertEqual(mode, "640 0 shadow\n")
+
+    def test_others_are_kept_out(self):
+        layout = Layout(self.scratch / "layout")
+        add_image(layout, "latest", tar(file("f")))
+        self.check(self.tools / "imgmount", f"oci:{layout.folder}:latest", self.folder)
+        self.addCleanup(self.as_user, "fusermount3", "-u", self.folder)
+        with self.assertRaises(PermissionError):
+            (self.folder / "f").stat()  # not even root, without allow_other
+
+    def test_a_mount_point_of_someone_else_is_refused(self):
+        layout = Layout(self.scratch / "layout")
+        add_image(layout, "latest", tar(file("f")))
+        shutil.chown(self.folder, 0, 0)
+        done = self.as_user(self.tools / "imgmount", f"oci:{layout.folder}:latest",
+                            self.folder)
+        self.assertEqual(done.returncode, harness.MOUNT, done.stderr)
+        self.assertIn(str(self.folder), done.stderr)
+
+
+if __name__ == "__main__":
+    harness.main()
