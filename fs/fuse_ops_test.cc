@@ -10,7 +10,7 @@
 
 #include "fs/fake_fuse.h"
 #include "fs/log.h"
-#include "fs/test_image.h"
+#include "tests/support/test_image.h"
 
 namespace imgmount {
 namespace {

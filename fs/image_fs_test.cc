@@ -5,7 +5,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "fs/test_image.h"
+#include "tests/support/test_image.h"
 
 namespace imgmount {
 namespace {

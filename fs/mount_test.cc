@@ -28,7 +28,7 @@
 #include "fs/log.h"
 #include "fs/mount_table.h"
 #include "fs/session.h"
-#include "fs/test_image.h"
+#include "tests/support/test_image.h"
 
 namespace imgmount {
 namespace {

@@ -8,7 +8,7 @@
 #include <latch>
 #include <map>
 
-#include "fs/test_image.h"
+#include "tests/support/test_image.h"
 
 namespace imgmount {
 namespace {

@@ -7,7 +7,7 @@
 #include <mutex>
 #include <thread>
 
-#include "fs/test_image.h"
+#include "tests/support/test_image.h"
 
 namespace imgmount {
 namespace {

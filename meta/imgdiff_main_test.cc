@@ -7,7 +7,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "meta/store/image_writer.h"
+#include "tests/support/image_writer.h"
 #include "tests/support/tar_builder.h"
 #include "tests/support/test_io.h"
 

@@ -88,15 +88,18 @@ Attempt<std::string> Authenticator::Renew(
         "{}: access denied, and it names no way to log in that is known here",
         endpoint_.registry));
   }
-  if (renewed == used) {
-    return Denied(fmt::format(
-        "{}: wrong user name or password, or no right to pull {}; log in "
-        "again with `{}`",
-        endpoint_.registry, endpoint_.repository,
-        LoginCommand(endpoint_.registry)));
-  }
+  if (renewed == used) return tl::unexpected(WrongLogin());
   current_ = renewed;
   return renewed;
+}
+
+Trouble Authenticator::WrongLogin() const {
+  return {Error(ErrorCode::kDenied,
+                fmt::format("{}: wrong user name or password, or no right to "
+                            "pull {}; log in again with `{}`",
+                            endpoint_.registry, endpoint_.repository,
+                            LoginCommand(endpoint_.registry))),
+          Kind::kFinal};
 }
 
 // The Docker registry token protocol (distribution's token.md).

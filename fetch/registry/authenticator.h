@@ -35,6 +35,9 @@ class Authenticator {
                              const HttpResponse& refusal,
                              const std::function<bool()>& stopped);
 
+  // For a login that was sent and refused.
+  Trouble WrongLogin() const;
+
  private:
   using Params = std::map<std::string, std::string>;
   Attempt<std::string> FetchToken(const Params& challenge,

@@ -95,6 +95,9 @@ Attempt<HttpResponse> RegistryClient::AskIn(Scheme scheme,
                      authenticator_.Renew(request.authorization, response,
                                           question.stopped));
     IMGMOUNT_ATTEMPT(response, send(request));
+    if (response.status == 401 && request.authorization.starts_with("Basic ")) {
+      return tl::unexpected(authenticator_.WrongLogin());
+    }
   }
   if (!response.ok()) {
     return tl::unexpected(

@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "meta/report/units.h"
-#include "meta/store/image_writer.h"
 #include "meta/store/layer_store.h"
+#include "tests/support/image_writer.h"
 #include "tests/support/tar_builder.h"
 
 namespace imgmount {

@@ -6,9 +6,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "meta/store/image_writer.h"
 #include "meta/store/layer_store.h"
 #include "meta/template/go_json.h"
+#include "tests/support/image_writer.h"
 #include "tests/support/tar_builder.h"
 
 namespace imgmount {

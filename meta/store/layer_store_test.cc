@@ -8,8 +8,8 @@
 #include <fstream>
 #include <thread>
 
-#include "meta/store/image_writer.h"
 #include "meta/store/layer_facts.h"
+#include "tests/support/image_writer.h"
 #include "tests/support/tar_builder.h"
 
 namespace imgmount {

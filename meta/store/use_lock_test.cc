@@ -9,7 +9,7 @@
 
 #include <optional>
 
-#include "meta/store/image_writer.h"
+#include "tests/support/image_writer.h"
 #include "tests/support/tar_builder.h"
 
 namespace imgmount {

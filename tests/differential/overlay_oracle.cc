@@ -146,9 +146,15 @@ class LayerFolder {
     }
     return false;
   }
-  // Whether a directory of lower layers is to be seen at `path`.
+  // Whether a directory of lower layers is to be seen at `path`, which goes
+  // through no symlinks.
   bool IsBelow(const fs::path& path) const {
-    return !lower_.empty() && IsDirectory(below_ / path) && !Hides(path);
+    fs::path walked = below_;
+    for (const fs::path& name : path) {
+      walked /= name;
+      if (!IsDirectory(walked)) return false;
+    }
+    return !lower_.empty() && !Hides(path);
   }
 
   // Removes directories that only markers made; true if this is one.
@@ -181,8 +187,9 @@ class LayerFolder {
         const fs::path hidden = path / name.substr(kMarker.size());
         if (IsDirectory(folder_ / hidden)) {
           MakeOpaque(hidden);
-        } else if (!Exists(folder_ / hidden) && Exists(below_ / hidden) &&
-                   !Hides(path) && !opaques_.contains(path.native())) {
+        } else if (!Exists(folder_ / hidden) && IsBelow(path) &&
+                   Exists(below_ / hidden) &&
+                   !opaques_.contains(path.native())) {
           // (A whiteout of nothing would be listed where nothing is merged.)
           Check(::mknod((folder_ / hidden).c_str(), S_IFCHR, 0) == 0,
                 "mknod " + hidden.native());

@@ -1,7 +1,7 @@
 // Images in memory, for tests of fs/: layers whose tars are stored spans, and
 // the real union tree over them.
-#ifndef IMGMOUNT_FS_TEST_IMAGE_H_
-#define IMGMOUNT_FS_TEST_IMAGE_H_
+#ifndef IMGMOUNT_TESTS_SUPPORT_TEST_IMAGE_H_
+#define IMGMOUNT_TESTS_SUPPORT_TEST_IMAGE_H_
 
 #include <gtest/gtest.h>
 #include <xxhash.h>
@@ -169,4 +169,4 @@ class TestImage {
 
 }  // namespace imgmount::testing
 
-#endif  // IMGMOUNT_FS_TEST_IMAGE_H_
+#endif  // IMGMOUNT_TESTS_SUPPORT_TEST_IMAGE_H_

@@ -1,7 +1,7 @@
 // Images made in a cache, for tests: layers from tars, then manifest and
 // config around them.
-#ifndef IMGMOUNT_META_STORE_IMAGE_WRITER_H_
-#define IMGMOUNT_META_STORE_IMAGE_WRITER_H_
+#ifndef IMGMOUNT_TESTS_SUPPORT_IMAGE_WRITER_H_
+#define IMGMOUNT_TESTS_SUPPORT_IMAGE_WRITER_H_
 
 #include <string>
 #include <string_view>
@@ -20,4 +20,4 @@ Descriptor WriteImage(const Cache& cache, const std::vector<std::string>& tars,
 
 }  // namespace imgmount::testing
 
-#endif  // IMGMOUNT_META_STORE_IMAGE_WRITER_H_
+#endif  // IMGMOUNT_TESTS_SUPPORT_IMAGE_WRITER_H_

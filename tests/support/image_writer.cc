@@ -1,4 +1,4 @@
-#include "meta/store/image_writer.h"
+#include "tests/support/image_writer.h"
 
 #include <nlohmann/json.hpp>
 
