@@ -32,6 +32,17 @@ function(imgmount_fuzz name)
   target_link_options(${name} PRIVATE -fsanitize=fuzzer)
 endfunction()
 
+# Micro-benchmarks; built when named, or all of them by `benchmarks`.
+add_custom_target(benchmarks)
+function(imgmount_bench name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name} EXCLUDE_FROM_ALL ${ARG_SOURCES})
+  set_target_properties(${name} PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench-bin)
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS} benchmark::benchmark)
+  add_dependencies(benchmarks ${name})
+endfunction()
+
 # All tools, without the tests.
 add_custom_target(tools)
 
