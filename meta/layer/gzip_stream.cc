@@ -167,6 +167,21 @@ std::string GzipStream::SaveState() const {
   return bytes;
 }
 
+std::span<char> GzipStream::WindowOf(std::string& state) {
+  const auto field = [&](size_t offset) {
+    int32_t value = 0;
+    std::memcpy(&value, state.data() + offset, sizeof value);
+    return static_cast<size_t>(value);
+  };
+  const size_t valid = field(offsetof(inflate_state, tmp_out_valid));
+  const size_t processed = field(offsetof(inflate_state, tmp_out_processed));
+  const size_t window = valid - std::min<size_t>(valid, ISAL_DEF_HIST_SIZE);
+  // What was not handed out yet is output, also if nothing copies it.
+  return std::span(state).subspan(
+      offsetof(inflate_state, tmp_out_buffer) + window,
+      processed - std::min(window, processed));
+}
+
 Status GzipStream::RestoreState(const std::string& state) {
   if (state.size() != sizeof(inflate_state)) {
     return Corrupt("decoder state of a wrong size");

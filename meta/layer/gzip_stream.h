@@ -39,6 +39,8 @@ class GzipStream {
   // The decoder's state as bytes that compress well: what it will not look at
   // is zeroed. It belongs to this build of ISA-L; see span_table.h.
   std::string SaveState() const;
+  // Where in a saved state the output lies that what follows may copy from.
+  static std::span<char> WindowOf(std::string& state);
   // Goes on from a saved state. REQUIRES: the bytes are as SaveState made
   // them: ISA-L trusts its state.
   Status RestoreState(const std::string& state);

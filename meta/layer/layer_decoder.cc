@@ -1,10 +1,13 @@
 #include "meta/layer/layer_decoder.h"
 
 #include <algorithm>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "meta/layer/bzip2_stream.h"
 #include "meta/layer/gzip_stream.h"
+#include "meta/layer/sparse_window.h"
 #include "meta/layer/xz_stream.h"
 #include "meta/layer/zstd_stream.h"
 
@@ -53,43 +56,81 @@ class GzipLayer : public LayerDecoder {
     auto in = piece.bytes;
     while (true) {
       IMGMOUNT_TRY(auto room, output_.Room());
-      room = room.first(
-          std::min<size_t>(room.size(), kSpanBytes - spans_.span_length()));
+      room = room.first(std::min<size_t>(
+          room.size(), checkpoint_ ? kWindowBytes - checkpoint_->out.size()
+                                   : kSpanBytes - spans_.span_length()));
       auto out = room;
-      const size_t before = in.size();
+      const auto before = in;
       IMGMOUNT_CHECK(stream_.Step(in, out));
-      in_offset_ += before - in.size();
-      const size_t made = room.size() - out.size();
-      IMGMOUNT_CHECK(spans_.Append(room.first(made)));
-      IMGMOUNT_CHECK(output_.Commit(made));
-      Cut();
+      const auto used = before.first(before.size() - in.size());
+      const auto made = room.first(room.size() - out.size());
+      in_offset_ += used.size();
+      IMGMOUNT_CHECK(spans_.Append(made));
+      if (checkpoint_) IMGMOUNT_CHECK(Watch(used, made));
+      IMGMOUNT_CHECK(output_.Commit(made.size()));
+      IMGMOUNT_CHECK(Cut());
       // With room left, the decoder has nothing more to give.
       if (in.empty() && !out.empty()) return {};
     }
   }
   Status Finish() override {
-    spans_.End(in_offset_);
+    IMGMOUNT_CHECK(EndSpan());
     return stream_.CheckEnd();
   }
 
  private:
+  // The state at the span's start, until it is known what of it is needed.
+  struct Checkpoint {
+    std::string state;
+    std::vector<std::byte> in;   // since then
+    std::vector<std::byte> out;  // since then
+  };
+  static_assert(kSpanBytes >= kWindowBytes);
+
   // A member's start is a checkpoint for free: taken early, it saves a state.
-  void Cut() {
+  Status Cut() {
     const uint64_t length = spans_.span_length();
     if (stream_.at_member() && length >= kSpanBytes / 2) {
-      spans_.End(in_offset_);
+      IMGMOUNT_CHECK(EndSpan());
       spans_.Begin(SpanKind::kGzipStart, SpanFile::kBlob, in_offset_);
     } else if (stream_.in_data() && length >= kSpanBytes) {
-      spans_.End(in_offset_);
-      spans_.Begin(SpanKind::kIsalState, SpanFile::kBlob, in_offset_,
-                   stream_.SaveState());
+      IMGMOUNT_CHECK(EndSpan());
+      spans_.Begin(SpanKind::kIsalState, SpanFile::kBlob, in_offset_);
+      checkpoint_.emplace(Checkpoint{stream_.SaveState(), {}, {}});
     }
+    return {};
+  }
+
+  Status Watch(std::span<const std::byte> in, std::span<const std::byte> out) {
+    Checkpoint& c = *checkpoint_;
+    c.in.insert(c.in.end(), in.begin(), in.end());
+    c.out.insert(c.out.end(), out.begin(), out.end());
+    if (c.out.size() == kWindowBytes || stream_.at_member()) {
+      DropUnusedWindow(c.state, c.in, c.out);
+      return EndCheckpoint();
+    }
+    // Much input that gives nothing is no real layer's, and is not kept.
+    if (c.in.size() > 2 * kWindowBytes) return EndCheckpoint();
+    return {};
+  }
+
+  Status EndCheckpoint() {
+    const Status set = spans_.SetState(checkpoint_->state);
+    checkpoint_.reset();
+    return set;
+  }
+
+  Status EndSpan() {
+    if (checkpoint_) IMGMOUNT_CHECK(EndCheckpoint());
+    spans_.End(in_offset_);
+    return {};
   }
 
   TarOutput& output_;
   SpanWriter& spans_;
   GzipStream stream_;
   uint64_t in_offset_ = 0;
+  std::optional<Checkpoint> checkpoint_;
 };
 
 // Whole frames become spans where they are; consecutive small ones share one.

@@ -14,7 +14,7 @@
 namespace imgmount {
 namespace {
 
-constexpr int kStateLevel = 1;
+constexpr int kStateLevel = 6;
 
 std::string_view View(const auto& values) {
   return {reinterpret_cast<const char*>(values.data()),
@@ -43,22 +43,20 @@ Result<SpanWriter> SpanWriter::Create(const std::filesystem::path& path) {
   return SpanWriter(std::move(file));
 }
 
-void SpanWriter::Begin(SpanKind kind, SpanFile file, uint64_t in_offset,
-                       std::string state) {
+void SpanWriter::Begin(SpanKind kind, SpanFile file, uint64_t in_offset) {
   next_ = {};
   next_.offset = size_;
   next_.in_offset = in_offset;
   next_.first_block = blocks_.size();
   next_.kind = static_cast<uint16_t>(kind);
   next_.file = static_cast<uint16_t>(file);
-  state_ = std::move(state);
 }
 
-Status SpanWriter::WriteState() {
-  std::string packed(ZSTD_compressBound(state_.size()), '\0');
+Status SpanWriter::SetState(std::string_view state) {
+  std::string packed(ZSTD_compressBound(state.size()), '\0');
   const size_t size =
       ZSTD_compressCCtx(compressor_.get(), packed.data(), packed.size(),
-                        state_.data(), state_.size(), kStateLevel);
+                        state.data(), state.size(), kStateLevel);
   if (ZSTD_isError(size) != 0) {
     return Fail(ErrorCode::kInternal, "cannot compress a decoder state");
   }
@@ -68,12 +66,10 @@ Status SpanWriter::WriteState() {
   next_.state_length = static_cast<uint32_t>(size);
   next_.state_sha256 = Sha256(std::as_bytes(std::span(packed)));
   end_ += size;
-  state_.clear();
   return {};
 }
 
 Status SpanWriter::Append(std::span<const std::byte> data) {
-  if (!data.empty() && !state_.empty()) IMGMOUNT_CHECK(WriteState());
   next_.length += data.size();
   size_ += data.size();
   while (!data.empty()) {

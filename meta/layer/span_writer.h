@@ -23,10 +23,12 @@ class SpanWriter {
  public:
   static Result<SpanWriter> Create(const std::filesystem::path& path);
 
-  // The next byte appended starts a span; `state` is its resume state, empty
-  // for none. A span that gets no bytes leaves no trace.
-  void Begin(SpanKind kind, SpanFile file, uint64_t in_offset,
-             std::string state = {});
+  // The next byte appended starts a span. One that gets no bytes leaves no
+  // trace.
+  void Begin(SpanKind kind, SpanFile file, uint64_t in_offset);
+  // The resume state of the present span, if it has one; any time before its
+  // end.
+  Status SetState(std::string_view state);
   // The span's next bytes. REQUIRES: a span was begun.
   Status Append(std::span<const std::byte> data);
   // The span's compressed bytes end at `in_end`.
@@ -47,7 +49,6 @@ class SpanWriter {
     void operator()(ZSTD_CCtx* c) const { ZSTD_freeCCtx(c); }
   };
   explicit SpanWriter(AtomicFile file);
-  Status WriteState();
   void EndBlock();
 
   AtomicFile file_;
@@ -56,7 +57,6 @@ class SpanWriter {
   std::vector<uint64_t> blocks_;
   uint64_t size_ = 0;
   SpanRecord next_ = {};     // the span that is being made
-  std::string state_;        // its resume state, until its first byte
   uint64_t block_left_ = 0;  // until the present block is full
   std::unique_ptr<XXH3_state_t, FreeHash> hash_;
   std::unique_ptr<ZSTD_CCtx, FreeCompressor> compressor_;
