@@ -3,12 +3,12 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <ostream>
 
 #include "fetch/image_finder.h"
 #include "fetch/interrupt.h"
 #include "fetch/progress/pull_display.h"
+#include "meta/cli/command_line.h"
 
 namespace imgmount {
 namespace {
@@ -69,17 +69,8 @@ int ImgpullMain(std::vector<std::string> args, const ToolIo& io) {
       ->check(CLI::Range(1, 64))
       ->type_name("N")
       ->capture_default_str();
-  app.set_version_flag("--version", kTool + std::string(" " IMGMOUNT_VERSION));
-  try {
-    std::reverse(args.begin(), args.end());  // as CLI11 wants them
-    app.parse(std::move(args));
-  } catch (const CLI::Success& asked) {
-    app.exit(asked, io.out, io.err);
-    return 0;
-  } catch (const CLI::ParseError& error) {
-    return Report(io, kTool,
-                  Error(ErrorCode::kUsage,
-                        std::string(error.what()) + "; see imgpull --help"));
+  if (const auto done = ParseCommandLine(app, std::move(args), io)) {
+    return *done;
   }
 
   const InterruptScope interrupt;

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <memory>
 #include <optional>
 #include <ostream>
@@ -21,6 +20,7 @@
 #include "fs/session.h"
 #include "fs/tree_reader.h"
 #include "meta/base/file.h"
+#include "meta/cli/command_line.h"
 #include "meta/image/layer_suffix.h"
 #include "meta/store/layer_store.h"
 #include "meta/store/use_lock.h"
@@ -89,7 +89,6 @@ class HelpFormat : public CLI::Formatter {
 void Declare(CLI::App& app, Arguments& args) {
   app.formatter(std::make_shared<HelpFormat>());
   app.footer(kFooter);
-  app.set_version_flag("--version", std::string(kTool) + " " IMGMOUNT_VERSION);
   app.add_option("IMAGE", args.image, "The image to mount");
   app.add_option("DIR", args.directory, "Where to mount it");
   app.add_option("-o,--options", args.mount_options, "Mount options; see below")
@@ -211,19 +210,8 @@ int ImgmountMain(std::vector<std::string> args, const ToolIo& io) {
   CLI::App app("Mount a container image as a read-only directory", kTool);
   Arguments arguments;
   Declare(app, arguments);
-  try {
-    std::reverse(args.begin(), args.end());  // as CLI11 wants them
-    app.parse(std::move(args));
-  } catch (const CLI::CallForHelp&) {
-    io.out << app.help();
-    return 0;
-  } catch (const CLI::CallForVersion&) {
-    io.out << app.version() << '\n';
-    return 0;
-  } catch (const CLI::ParseError& error) {
-    return Report(io, kTool,
-                  Error(ErrorCode::kUsage,
-                        std::string(error.what()) + "; see imgmount --help"));
+  if (const auto done = ParseCommandLine(app, std::move(args), io)) {
+    return *done;
   }
   const Status status = Run(arguments, io);
   if (!status) return Report(io, kTool, status.error());

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -15,6 +14,7 @@
 #include "fetch/interrupt.h"
 #include "fetch/pull_missing.h"
 #include "fs/tree_reader.h"
+#include "meta/cli/command_line.h"
 #include "meta/diff/change_report.h"
 #include "meta/diff/host_tree.h"
 #include "meta/diff/layer_info.h"
@@ -83,7 +83,6 @@ class HelpFormat : public CLI::Formatter {
 void Declare(CLI::App& app, Arguments& args) {
   app.formatter(std::make_shared<HelpFormat>());
   app.footer(kFooter);
-  app.set_version_flag("--version", std::string(kTool) + " " IMGMOUNT_VERSION);
   app.add_option("OPERAND", args.operands, "What to compare")
       ->expected(1, 2)
       ->required()
@@ -320,15 +319,8 @@ int ImgdiffMain(std::vector<std::string> args, const ToolIo& io) {
                kTool);
   Arguments arguments;
   Declare(app, arguments);
-  try {
-    std::reverse(args.begin(), args.end());  // as CLI11 wants them
-    app.parse(std::move(args));
-  } catch (const CLI::Success& asked) {
-    app.exit(asked, io.out, io.err);
-    return kSame;
-  } catch (const CLI::ParseError& error) {
-    io.err << kTool << ": " << error.what() << "; see imgdiff --help\n";
-    return kTrouble;
+  if (const auto done = ParseCommandLine(app, std::move(args), io, kTrouble)) {
+    return *done;
   }
   arguments.style.colour = io.out_is_terminal && !io.env("NO_COLOR");
   const auto status = Run(arguments, io);

@@ -1,13 +1,13 @@
 #include "meta/imghistory_main.h"
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <ctime>
 #include <nlohmann/json.hpp>
 #include <ostream>
 
 #include "fetch/image_finder.h"
 #include "fetch/interrupt.h"
+#include "meta/cli/command_line.h"
 #include "meta/report/columns.h"
 #include "meta/report/history.h"
 #include "meta/report/row_format.h"
@@ -67,7 +67,6 @@ void Declare(CLI::App& app, Arguments& args) {
       ->type_name("FORMAT");
   args.image_options.AddTo(app);
   app.get_option("--quiet")->description("Only show image IDs");
-  app.set_version_flag("--version", kTool + std::string(" " IMGMOUNT_VERSION));
 }
 
 // What stands for "table", as in Docker.
@@ -113,16 +112,8 @@ int ImghistoryMain(std::vector<std::string> args, const ToolIo& io) {
                kTool);
   Arguments arguments;
   Declare(app, arguments);
-  try {
-    std::reverse(args.begin(), args.end());  // as CLI11 wants them
-    app.parse(std::move(args));
-  } catch (const CLI::Success& asked) {
-    app.exit(asked, io.out, io.err);
-    return 0;
-  } catch (const CLI::ParseError& error) {
-    return Report(io, kTool,
-                  Error(ErrorCode::kUsage,
-                        std::string(error.what()) + "; see imghistory --help"));
+  if (const auto done = ParseCommandLine(app, std::move(args), io)) {
+    return *done;
   }
   const auto text = Run(arguments, io);
   if (!text) return Report(io, kTool, text.error());

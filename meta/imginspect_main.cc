@@ -1,7 +1,6 @@
 #include "meta/imginspect_main.h"
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <ostream>
@@ -10,6 +9,7 @@
 
 #include "fetch/image_finder.h"
 #include "fetch/interrupt.h"
+#include "meta/cli/command_line.h"
 #include "meta/report/columns.h"
 #include "meta/report/inspect.h"
 #include "meta/template/go_json.h"
@@ -70,7 +70,6 @@ void Declare(CLI::App& app, Arguments& args) {
       ->type_name("WHICH")
       ->capture_default_str();
   args.image_options.AddTo(app);
-  app.set_version_flag("--version", kTool + std::string(" " IMGMOUNT_VERSION));
 }
 
 // Collects what there is to print, image by image, and prints it at the end,
@@ -158,16 +157,8 @@ int ImginspectMain(std::vector<std::string> args, const ToolIo& io) {
   CLI::App app("Show all there is to know about images, as JSON.", kTool);
   Arguments arguments;
   Declare(app, arguments);
-  try {
-    std::reverse(args.begin(), args.end());  // as CLI11 wants them
-    app.parse(std::move(args));
-  } catch (const CLI::Success& asked) {
-    app.exit(asked, io.out, io.err);
-    return 0;
-  } catch (const CLI::ParseError& error) {
-    return Report(io, kTool,
-                  Error(ErrorCode::kUsage,
-                        std::string(error.what()) + "; see imginspect --help"));
+  if (const auto done = ParseCommandLine(app, std::move(args), io)) {
+    return *done;
   }
   return Run(arguments, io);
 }

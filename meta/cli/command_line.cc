@@ -1,0 +1,80 @@
+#include "meta/cli/command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <ostream>
+
+#include "meta/cli/suggest.h"
+
+namespace imgmount {
+namespace {
+
+// The command that the arguments have got to: "imgcache prune".
+const CLI::App& Reached(const CLI::App& app) {
+  const auto chosen = app.get_subcommands();
+  return chosen.empty() ? app : Reached(*chosen.back());
+}
+
+std::vector<std::string> OptionsOf(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) {
+      names.push_back("--" + name);
+    }
+  }
+  return names;
+}
+
+std::vector<std::string> CommandsOf(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands({})) {
+    names.push_back(command->get_name());
+  }
+  return names;
+}
+
+// What is wrong with the first argument that nothing took.
+std::string AboutExtra(const CLI::App& app) {
+  const std::string extra = app.remaining(/*recurse=*/true).front();
+  const CLI::App& command = Reached(app);
+  if (extra.starts_with('-')) {
+    const std::string name = extra.substr(0, extra.find('='));
+    return "unknown option " + name + DidYouMean(name, OptionsOf(command));
+  }
+  const auto commands = CommandsOf(command);
+  if (!commands.empty()) {
+    return "unknown command " + extra + DidYouMean(extra, commands);
+  }
+  return "unexpected argument " + extra;
+}
+
+}  // namespace
+
+std::optional<int> ParseCommandLine(CLI::App& app,
+                                    std::vector<std::string> args,
+                                    const ToolIo& io, int usage_status) {
+  const std::string& tool = app.get_name();
+  app.set_version_flag("--version", tool + " " IMGMOUNT_VERSION);
+  std::string wrong;
+  try {
+    std::reverse(args.begin(), args.end());  // as CLI11 wants them
+    app.parse(std::move(args));
+    return std::nullopt;
+  } catch (const CLI::CallForHelp&) {
+    io.out << Reached(app).help() << std::flush;
+    return 0;
+  } catch (const CLI::Success& asked) {
+    app.exit(asked, io.out, io.err);
+    return 0;
+  } catch (const CLI::ParseError& error) {
+    wrong = app.remaining(/*recurse=*/true).empty() ? error.what()
+                                                    : AboutExtra(app);
+  }
+  // CLI11 has messages of several lines.
+  std::replace(wrong.begin(), wrong.end(), '\n', ' ');
+  if (!wrong.ends_with('?')) wrong += "; see " + tool + " --help";
+  io.err << tool << ": " << wrong << '\n';
+  return usage_status;
+}
+
+}  // namespace imgmount
