@@ -139,6 +139,21 @@ void Announce(const Image& image, const std::vector<LayerJob>& jobs,
   }
 }
 
+// What was resolved may have been removed before it was held.
+Status RestoreDocuments(Source& source, const Image& image,
+                        const Cache& cache) {
+  if (source.in_place()) return {};
+  IMGMOUNT_CHECK(
+      cache.WriteBlob(image.manifest_json, image.manifest_digest.algorithm()));
+  IMGMOUNT_CHECK(cache.WriteBlob(image.config.json,
+                                 image.manifest.config.digest.algorithm()));
+  if (!image.index_digest || cache.HasBlob(*image.index_digest)) return {};
+  IMGMOUNT_TRY(const Source::Document index,
+               source.FetchManifest(image.index_digest->text()));
+  IMGMOUNT_CHECK(cache.WriteBlob(index.bytes, index.digest.algorithm()));
+  return {};
+}
+
 Status Pull(Source& source, const ResolvedImage& resolved,
             const std::string& name, const Cache& cache,
             const PullOptions& options, PullObserver& observer) {
@@ -148,6 +163,7 @@ Status Pull(Source& source, const ResolvedImage& resolved,
   }
   IMGMOUNT_TRY(std::vector<LayerJob> jobs, DistinctLayers(image));
   IMGMOUNT_TRY(const UseLock in_use, UseLock::Hold(cache, image));
+  IMGMOUNT_CHECK(RestoreDocuments(source, image, cache));
 
   const bool named =
       source.in_place() || IsNamed(cache, name, resolved.published);

@@ -140,6 +140,15 @@ Result<FileLock> FileLock::Acquire(const fs::path& path) {
   return FileLock(std::move(fd));
 }
 
+Result<std::optional<FileLock>> FileLock::TryAcquire(const fs::path& path) {
+  IMGMOUNT_TRY(UniqueFd fd, OpenFile(path, O_RDWR | O_CREAT, 0644));
+  while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) return std::optional<FileLock>();
+    if (errno != EINTR) return FailErrno("lock " + path.string(), errno);
+  }
+  return std::optional(FileLock(std::move(fd)));
+}
+
 Status MakeDirectories(const fs::path& path) {
   std::error_code error;
   fs::create_directories(path, error);

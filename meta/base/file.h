@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -100,6 +101,9 @@ class MappedFile {
 class FileLock {
  public:
   static Result<FileLock> Acquire(const std::filesystem::path& path);
+  // Does not wait: nullopt while somebody else has it.
+  static Result<std::optional<FileLock>> TryAcquire(
+      const std::filesystem::path& path);
 
  private:
   explicit FileLock(UniqueFd fd) : fd_(std::move(fd)) {}

@@ -117,7 +117,7 @@ Result<Cache> Cache::Open(const fs::path& folder) {
   const Cache cache(fs::absolute(folder), fs::absolute(folder));
   for (const char* sub :
        {"blobs/sha256", "blobs/sha512", "imgmount/layers", "imgmount/trees",
-        "imgmount/partial", "imgmount/locks"}) {
+        "imgmount/partial", "imgmount/locks", "imgmount/mounts"}) {
     auto made = MakeDirectories(cache.folder_ / sub);
     if (!made) return AsIo(made.error().In("cache folder"));
   }
@@ -182,6 +182,10 @@ Result<FileLock> Cache::Lock(std::string_view name) const {
   return FileLock::Acquire(folder_ / "imgmount" / "locks" / name);
 }
 
+Result<std::optional<FileLock>> Cache::TryLock(std::string_view name) const {
+  return FileLock::TryAcquire(folder_ / "imgmount" / "locks" / name);
+}
+
 bool Cache::HasBlob(const Digest& digest) const {
   return Exists(BlobPath(digest));
 }
@@ -215,13 +219,18 @@ Result<Digest> Cache::WriteBlob(std::string_view bytes,
   return digest;
 }
 
-Result<std::vector<Cache::NamedImage>> Cache::List() const {
+Result<std::vector<Cache::NamedImage>> Cache::ListAll() const {
   IMGMOUNT_TRY(const auto descriptors, ReadIndex(layout_ / kIndexFile));
   std::vector<NamedImage> images;
   for (const Descriptor& descriptor : descriptors) {
-    std::string name = NameOf(descriptor);
-    if (!name.empty()) images.push_back({std::move(name), descriptor});
+    images.push_back({NameOf(descriptor), descriptor});
   }
+  return images;
+}
+
+Result<std::vector<Cache::NamedImage>> Cache::List() const {
+  IMGMOUNT_TRY(auto images, ListAll());
+  std::erase_if(images, [](const auto& image) { return image.name.empty(); });
   return images;
 }
 

@@ -6,6 +6,7 @@
 //   imgmount/trees/<key>          merged trees, by chain ID (see layer_store.h)
 //   imgmount/partial/<hex>        downloads under way
 //   imgmount/locks/<name>         flock(2) files
+//   imgmount/mounts/<name>        what is mounted where (see mount_record.h)
 //
 // A name in index.json is the reference's Canonical() text, in the annotation
 // org.opencontainers.image.ref.name; its descriptor is what the reference
@@ -49,6 +50,8 @@ class Cache {
   std::filesystem::path LayerFolder(const Digest& digest) const;
   std::filesystem::path TreePath(std::string_view key) const;
   Result<FileLock> Lock(std::string_view name) const;
+  // nullopt while another process has it.
+  Result<std::optional<FileLock>> TryLock(std::string_view name) const;
 
   bool HasBlob(const Digest& digest) const;
   // A small blob (manifest, config), its digest verified as it is read.
@@ -65,6 +68,8 @@ class Cache {
     Descriptor descriptor;
   };
   Result<std::vector<NamedImage>> List() const;
+  // Those as well, with the name "".
+  Result<std::vector<NamedImage>> ListAll() const;
   // The descriptor of that name; "" is the only image, when there is just one.
   // kNotFound lists those that are there.
   Result<Descriptor> FindName(std::string_view name) const;

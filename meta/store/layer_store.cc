@@ -109,6 +109,8 @@ Result<std::unique_ptr<UnionTree>> MergeLayers(
   return UnionTree::Open(path);
 }
 
+}  // namespace
+
 // The chain ID's digits; a name of its own for no layers at all.
 std::string TreeKey(const Image& image, size_t layer_count) {
   std::optional<ChainId> chain;
@@ -117,8 +119,6 @@ std::string TreeKey(const Image& image, size_t layer_count) {
   }
   return chain ? std::string(chain->hex()) : "empty";
 }
-
-}  // namespace
 
 bool HasDerivedFiles(const Cache& cache, const Digest& layer) {
   const auto folder = cache.LayerFolder(layer);

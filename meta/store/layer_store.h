@@ -38,6 +38,9 @@ Result<LayerIndex> LoadIndex(const Cache& cache, const Descriptor& layer,
 Result<OpenedLayer> OpenLayer(const Cache& cache, const Descriptor& layer,
                               const DiffId& diff_id);
 
+// The file name of the tree of the image's first `layer_count` layers.
+std::string TreeKey(const Image& image, size_t layer_count);
+
 // The merged tree of the image's first `layer_count` layers, opened; made and
 // filed under the chain ID when missing or damaged. Several processes that
 // want one tree make it once.

@@ -68,6 +68,8 @@ Result<UseLock> UseLock::Hold(const Cache& cache, const Image& image) {
   for (const Descriptor& layer : image.manifest.layers) {
     list += layer.digest.text() + '\n';
   }
+  // Last: somebody who found the image by its digest does not know it.
+  if (image.index_digest) list += image.index_digest->text() + '\n';
   IMGMOUNT_CHECK(
       WriteAll(fd.get(), std::as_bytes(std::span(list.data(), list.size()))));
   return UseLock(std::move(fd));

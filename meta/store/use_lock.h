@@ -39,7 +39,7 @@ class UseLock {
 // What has been used, as the lock files tell.
 struct Use {
   Digest manifest;
-  std::vector<Digest> blobs;  // manifest, config, layers
+  std::vector<Digest> blobs;  // manifest, config, layers, index
   std::time_t last_used = 0;
   bool held = false;  // by somebody, now
 };

@@ -1,0 +1,76 @@
+#include "meta/store/mount_record.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <optional>
+#include <system_error>
+
+namespace imgmount {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kMaxRecordBytes = PATH_MAX + 200;
+
+fs::path RecordsFolder(const Cache& cache) {
+  return cache.folder() / "imgmount" / "mounts";
+}
+
+// The digest, a line end, and the path up to the file's end.
+std::optional<MountedImage> ParseRecord(const std::string& text) {
+  const size_t end = text.find('\n');
+  if (end == std::string::npos || end + 1 == text.size()) return std::nullopt;
+  auto manifest = Digest::Parse(text.substr(0, end));
+  if (!manifest) return std::nullopt;
+  return MountedImage{*std::move(manifest), text.substr(end + 1)};
+}
+
+}  // namespace
+
+Result<MountRecord> MountRecord::Hold(const Cache& cache,
+                                      const Digest& manifest,
+                                      const fs::path& point) {
+  std::string path = RecordsFolder(cache) / "XXXXXX";
+  UniqueFd fd(::mkostemp(path.data(), O_CLOEXEC));
+  if (!fd) return FailErrno(path, errno);
+  MountRecord record(std::move(fd), path);
+  if (::flock(record.fd_.get(), LOCK_EX) != 0) return FailErrno(path, errno);
+  const std::string text = manifest.text() + '\n' + point.string();
+  IMGMOUNT_CHECK(WriteAll(record.fd_.get(), std::as_bytes(std::span(text))));
+  return record;
+}
+
+MountRecord::~MountRecord() {
+  if (fd_) ::unlink(path_.c_str());
+}
+
+Result<std::vector<MountedImage>> MountedImages(const Cache& cache) {
+  std::vector<MountedImage> mounted;
+  std::error_code error;
+  fs::directory_iterator it(RecordsFolder(cache), error);
+  for (; !error && it != fs::directory_iterator(); it.increment(error)) {
+    const auto& path = it->path();
+    const auto fd = OpenFile(path, O_RDONLY);
+    if (!fd) continue;  // just unmounted
+    const auto text = ReadFile(path, kMaxRecordBytes);
+    auto record = text ? ParseRecord(*text) : std::nullopt;
+    if (::flock(fd->get(), LOCK_EX | LOCK_NB) == 0) {
+      // Without a text it is one that is just being made.
+      if (record) ::unlink(path.c_str());
+      continue;
+    }
+    if (record) mounted.push_back(*std::move(record));
+  }
+  if (error) return FailErrno(RecordsFolder(cache).string(), error.value());
+  std::sort(mounted.begin(), mounted.end(),
+            [](const auto& a, const auto& b) { return a.point < b.point; });
+  return mounted;
+}
+
+}  // namespace imgmount

@@ -1,0 +1,48 @@
+// MountRecord: "this image of the cache is mounted there".
+//
+// A mount's process has one for as long as it serves: a file in
+// <cache>/imgmount/mounts that says image and folder, under a lock, so that it
+// counts for nothing once the process is gone, however it ended. Unlike the
+// kernel's mount table it tells cache and digest, and sees into other mount
+// namespaces.
+#ifndef IMGMOUNT_META_STORE_MOUNT_RECORD_H_
+#define IMGMOUNT_META_STORE_MOUNT_RECORD_H_
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "meta/base/digest.h"
+#include "meta/base/file.h"
+#include "meta/base/result.h"
+#include "meta/store/cache.h"
+
+namespace imgmount {
+
+class MountRecord {
+ public:
+  // Not to be passed on by fork(2): made by the process that serves.
+  static Result<MountRecord> Hold(const Cache& cache, const Digest& manifest,
+                                  const std::filesystem::path& point);
+  MountRecord(MountRecord&&) = default;
+  ~MountRecord();
+
+ private:
+  MountRecord(UniqueFd fd, std::filesystem::path path)
+      : fd_(std::move(fd)), path_(std::move(path)) {}
+  UniqueFd fd_;
+  std::filesystem::path path_;
+};
+
+struct MountedImage {
+  Digest manifest;
+  std::string point;
+};
+
+// What is mounted now, sorted by folder. Records of processes that are gone are
+// removed on the way.
+Result<std::vector<MountedImage>> MountedImages(const Cache& cache);
+
+}  // namespace imgmount
+
+#endif  // IMGMOUNT_META_STORE_MOUNT_RECORD_H_
