@@ -9,6 +9,8 @@
 #include "fetch/registry/certs_d.h"
 #include "fetch/registry/registry_source.h"
 #include "fetch/transport.h"
+#include "meta/cli/quantities.h"
+#include "meta/store/removal.h"
 
 namespace imgmount {
 namespace {
@@ -32,6 +34,20 @@ Result<std::unique_ptr<Source>> OpenRegistry(const Reference& reference,
   }
   return std::make_unique<RegistrySource>(endpoints, std::move(credentials),
                                           std::move(source_options));
+}
+
+Result<std::optional<uint64_t>> MaxBytes(const ImageOptions& options,
+                                         const ToolIo& io) {
+  std::string size = options.cache_max_size;
+  std::string_view from = "--cache-max-size";
+  if (size.empty()) {
+    from = "IMGMOUNT_CACHE_MAX_SIZE";
+    size = io.env(std::string(from)).value_or("");
+  }
+  if (size.empty()) return std::optional<uint64_t>();
+  const auto bytes = ParseSize(size);
+  if (!bytes) return Failure(bytes.error().In(from));
+  return std::optional(*bytes);
 }
 
 // The image's name in the cache: with the whole path, as the working folder
@@ -70,11 +86,25 @@ Descriptor PublishedOf(const NamedImage& named, const Image& image) {
 
 }  // namespace
 
-void ImageOptions::AddTo(CLI::App& app) {
+void ImageOptions::AddCacheTo(CLI::App& app) {
   app.add_option("--cache-dir", cache_dir,
                  "Where images are kept (else $IMGMOUNT_CACHE, else "
                  "/var/cache/imgmount for root, else ~/.cache/imgmount)")
       ->type_name("DIR");
+}
+
+std::filesystem::path ImageOptions::CacheFolder(const ToolIo& io) const {
+  return cache_dir.empty() ? Cache::DefaultFolder(io)
+                           : std::filesystem::path(cache_dir);
+}
+
+void ImageOptions::AddTo(CLI::App& app) {
+  AddCacheTo(app);
+  app.add_option("--cache-max-size", cache_max_size,
+                 "After a pull, remove the images used least recently until "
+                 "the cache has at most this size, such as 20G (else "
+                 "$IMGMOUNT_CACHE_MAX_SIZE, else no limit)")
+      ->type_name("SIZE");
   app.add_option("--platform", platform,
                  "The platform of a multi-platform image (else this "
                  "machine's), such as linux/arm64")
@@ -103,8 +133,8 @@ Result<NamedImage> OpenImage(const std::string& image,
   if (!options.platform.empty()) {
     IMGMOUNT_TRY(platform, Platform::Parse(options.platform));
   }
-  std::filesystem::path folder = options.cache_dir;
-  if (folder.empty()) folder = Cache::DefaultFolder(io);
+  const std::filesystem::path folder = options.CacheFolder(io);
+  IMGMOUNT_TRY(const auto max_bytes, MaxBytes(options, io));
   if (parsed.transport == Transport::kRegistry) {
     // Before the cache is made: what is no name leaves no folder behind.
     IMGMOUNT_TRY(Reference reference, Reference::Parse(parsed.reference));
@@ -116,7 +146,8 @@ Result<NamedImage> OpenImage(const std::string& image,
                       .reference = reference,
                       .cache = std::move(cache),
                       .platform = platform,
-                      .source = std::move(source)};
+                      .source = std::move(source),
+                      .cache_max_bytes = max_bytes};
   }
   IMGMOUNT_TRY(Cache cache, Cache::Open(folder));
   NamedImage named{.name = NameOfFile(parsed, image),
@@ -125,7 +156,8 @@ Result<NamedImage> OpenImage(const std::string& image,
                    .reference = {},
                    .cache = cache,
                    .platform = platform,
-                   .source = {}};
+                   .source = {},
+                   .cache_max_bytes = max_bytes};
   if (parsed.transport == Transport::kOciLayout) {
     IMGMOUNT_TRY(named.cache, cache.WithLayout(parsed.path));
     named.source = std::make_unique<LayoutSource>(named.cache);
@@ -164,8 +196,14 @@ Result<ResolvedImage> ResolveAnew(NamedImage& named) {
 
 Status PullLayers(NamedImage& named, const ResolvedImage& resolved,
                   const PullOptions& options, PullObserver& observer) {
-  return PullLayers(*named.source, resolved, named.name, named.cache, options,
-                    observer);
+  IMGMOUNT_CHECK(PullLayers(*named.source, resolved, named.name, named.cache,
+                            options, observer));
+  if (!named.cache_max_bytes) return {};
+  // Not the layout of an oci:DIR.
+  IMGMOUNT_TRY(const Cache cache, Cache::Open(named.cache.folder()));
+  IMGMOUNT_CHECK(
+      KeepBelow(cache, *named.cache_max_bytes, resolved.published.digest));
+  return {};
 }
 
 }  // namespace imgmount

@@ -5,6 +5,8 @@
 #ifndef IMGMOUNT_FETCH_IMAGE_FINDER_H_
 #define IMGMOUNT_FETCH_IMAGE_FINDER_H_
 
+#include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,11 +30,15 @@ struct ImageOptions {
   std::string registries_conf;  // empty: CONTAINERS_REGISTRIES_CONF, then files
   std::string creds;            // "user:password" for the named registry
   std::string authfile;         // empty: as registry/credentials.h says
+  std::string cache_max_size;   // empty: IMGMOUNT_CACHE_MAX_SIZE, else none
   bool tls_verify = true;
   bool quiet = false;
   const CancelFlag* cancel = nullptr;  // may be null
 
   void AddTo(CLI::App& app);
+  // Only --cache-dir.
+  void AddCacheTo(CLI::App& app);
+  std::filesystem::path CacheFolder(const ToolIo& io) const;
 };
 
 // A command-line IMAGE, ready to be asked. Owns what it refers to.
@@ -44,6 +50,7 @@ struct NamedImage {
   Cache cache;  // of a layout transport: Cache::WithLayout, read in place
   Platform platform;
   std::unique_ptr<Source> source;  // made without any request
+  std::optional<uint64_t> cache_max_bytes = {};
 };
 
 Result<NamedImage> OpenImage(const std::string& image,
@@ -56,7 +63,8 @@ Result<ResolvedImage> FindOrResolve(NamedImage& image);
 // What the source says now: as `docker pull`, a tag may have moved.
 Result<ResolvedImage> ResolveAnew(NamedImage& image);
 
-// PullLayers() into the image's own cache under its own name.
+// PullLayers() into the image's own cache under its own name; then the cache is
+// kept below its size, if it has one.
 Status PullLayers(NamedImage& image, const ResolvedImage& resolved,
                   const PullOptions& options, PullObserver& observer);
 

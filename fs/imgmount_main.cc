@@ -23,6 +23,7 @@
 #include "meta/cli/command_line.h"
 #include "meta/image/layer_suffix.h"
 #include "meta/store/layer_store.h"
+#include "meta/store/mount_record.h"
 #include "meta/store/use_lock.h"
 
 namespace imgmount {
@@ -173,6 +174,9 @@ Status MountImage(const Arguments& args, const ToolIo& io) {
     } else if (!args.foreground) {
       SetLogSink(SyslogSink());
     }
+    IMGMOUNT_TRY(const MountRecord record,
+                 MountRecord::Hold(mountable.named.cache, image.manifest_digest,
+                                   mount_point));
     TreeReaderOptions reader_options;
     reader_options.log = [](std::string_view line) { Log(line); };
     const auto reader = TreeReader::Make(

@@ -61,7 +61,8 @@ std::optional<int> ParseCommandLine(CLI::App& app,
     app.parse(std::move(args));
     return std::nullopt;
   } catch (const CLI::CallForHelp&) {
-    io.out << Reached(app).help() << std::flush;
+    const CLI::App& command = Reached(app);
+    io.out << command.help(&command == &app ? "" : tool) << std::flush;
     return 0;
   } catch (const CLI::Success& asked) {
     app.exit(asked, io.out, io.err);

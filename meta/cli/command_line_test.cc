@@ -80,6 +80,7 @@ TEST_F(CommandLineTest, SuggestsACommandAndItsOptions) {
 
 TEST_F(CommandLineTest, HelpOfACommandIsTheCommands) {
   EXPECT_EQ(ParseCommand({"prune", "--help"}), 0);
+  EXPECT_THAT(io_.out.str(), HasSubstr("many prune [OPTIONS]"));
   EXPECT_THAT(io_.out.str(), HasSubstr("--max-size"));
 }
 

@@ -234,6 +234,14 @@ Result<std::vector<Cache::NamedImage>> Cache::List() const {
   return images;
 }
 
+std::string Cache::IndexJson(const std::vector<NamedImage>& images) {
+  auto index = nlohmann::ordered_json::parse(kEmptyIndex);
+  for (const NamedImage& image : images) {
+    index["manifests"].push_back(ToJson(image.descriptor, image.name));
+  }
+  return index.dump();
+}
+
 Result<Descriptor> Cache::FindName(std::string_view name) const {
   IMGMOUNT_TRY(const auto descriptors, ReadIndex(layout_ / kIndexFile));
   return FindNamed(descriptors, name, layout_.string());

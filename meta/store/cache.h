@@ -45,6 +45,8 @@ class Cache {
   Result<Cache> WithLayout(const std::filesystem::path& layout) const;
 
   const std::filesystem::path& folder() const { return folder_; }
+  // WithLayout: blobs and names are not in folder().
+  bool IsReadOnly() const { return folder_ != layout_; }
   std::filesystem::path BlobPath(const Digest& digest) const;
   std::filesystem::path PartialPath(const Digest& digest) const;
   std::filesystem::path LayerFolder(const Digest& digest) const;
@@ -78,6 +80,9 @@ class Cache {
   Status SetName(const std::string& name, const Descriptor& descriptor) const;
   Status RemoveName(const std::string& name) const;
 
+  // The bytes of an index.json with these.
+  static std::string IndexJson(const std::vector<NamedImage>& images);
+
   // The image a name or digest resolves to, from blobs that are here; no
   // network. kNotFound when name, manifest or config is missing, and when an
   // index has no image for the platform.
@@ -90,7 +95,6 @@ class Cache {
  private:
   explicit Cache(std::filesystem::path folder, std::filesystem::path layout)
       : folder_(std::move(folder)), layout_(std::move(layout)) {}
-  bool IsReadOnly() const { return folder_ != layout_; }
   // Gives `name` the descriptor, or with null removes it.
   Status EditIndex(const std::string& name, const Descriptor* descriptor) const;
 

@@ -195,6 +195,9 @@ std::set<CacheItem> Inventory::Unneeded() const {
 }
 
 Result<Inventory> TakeInventory(const Cache& cache, const RemovalLock& lock) {
+  if (cache.IsReadOnly()) {
+    return Fail(ErrorCode::kInternal, "an inventory of another's layout");
+  }
   Inventory inventory;
   IMGMOUNT_CHECK(ListItems(cache, inventory.items));
   IMGMOUNT_CHECK(ListImages(cache, inventory.images));

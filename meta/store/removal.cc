@@ -112,37 +112,6 @@ bool HasId(const CachedImage& image, std::string_view text) {
                      });
 }
 
-struct Found {
-  const CachedImage* image;
-  std::optional<size_t> name;  // nullopt: by its ID
-};
-
-Result<Found> FindImage(const Inventory& inventory, const std::string& text) {
-  std::string canonical = text;
-  if (const auto reference = Reference::Parse(text)) {
-    canonical = reference->Canonical();
-  }
-  std::vector<std::string> names;
-  Images by_id;
-  for (const CachedImage& image : inventory.images) {
-    for (size_t i = 0; i < image.names.size(); ++i) {
-      const std::string& name = image.names[i];
-      if (!name.empty() && (name == canonical || name == text)) {
-        return Found{&image, i};
-      }
-      names.push_back(image.ShownName(i));
-    }
-    if (HasId(image, text)) by_id.push_back(&image);
-  }
-  if (by_id.size() == 1) return Found{by_id.front(), {}};
-  if (by_id.size() > 1) {
-    return Fail(ErrorCode::kUsage,
-                text + ": several images have such an ID; give more of it");
-  }
-  return Fail(ErrorCode::kNotFound,
-              text + ": no such image in the cache" + DidYouMean(text, names));
-}
-
 // Entries without a name are other tools' business.
 bool MayGo(const CachedImage& image, const PruneRules& rules) {
   const auto& names = image.names;
@@ -192,10 +161,37 @@ Result<Removal> PruneLocked(const Cache& cache, const RemovalLock& lock,
 
 }  // namespace
 
+Result<FoundImage> FindImage(const Inventory& inventory,
+                             const std::string& text) {
+  std::string canonical = text;
+  if (const auto reference = Reference::Parse(text)) {
+    canonical = reference->Canonical();
+  }
+  std::vector<std::string> names;
+  Images by_id;
+  for (const CachedImage& image : inventory.images) {
+    for (size_t i = 0; i < image.names.size(); ++i) {
+      const std::string& name = image.names[i];
+      if (!name.empty() && (name == canonical || name == text)) {
+        return FoundImage{&image, i};
+      }
+      names.push_back(image.ShownName(i));
+    }
+    if (HasId(image, text)) by_id.push_back(&image);
+  }
+  if (by_id.size() == 1) return FoundImage{by_id.front(), {}};
+  if (by_id.size() > 1) {
+    return Fail(ErrorCode::kUsage,
+                text + ": several images have such an ID; give more of it");
+  }
+  return Fail(ErrorCode::kNotFound,
+              text + ": no such image in the cache" + DidYouMean(text, names));
+}
+
 Result<Removal> RemoveImage(const Cache& cache, const std::string& text) {
   IMGMOUNT_TRY(const RemovalLock lock, RemovalLock::Acquire(cache));
   IMGMOUNT_TRY(const Inventory inventory, TakeInventory(cache, lock));
-  IMGMOUNT_TRY(const Found found, FindImage(inventory, text));
+  IMGMOUNT_TRY(const FoundImage found, FindImage(inventory, text));
   const CachedImage& image = *found.image;
   Remover remover(cache, lock, inventory, /*dry_run=*/false);
   if (found.name && image.names.size() > 1) {

@@ -23,10 +23,17 @@ struct Removal {
   uint64_t bytes = 0;
 };
 
-// Takes one name away; and the image with its files, if that was its last.
+struct FoundImage {
+  const CachedImage* image = nullptr;
+  std::optional<size_t> name = {};  // which of its names; nullopt: by its ID
+};
 // `text` is a name as it stands or is shown, or the beginning of an ID or
-// digest (4 digits at least; then all its names go). kNotFound suggests what
-// may be meant; kIo for an image in use names where it is mounted.
+// digest, of 4 digits at least. kNotFound suggests what may be meant.
+Result<FoundImage> FindImage(const Inventory& inventory,
+                             const std::string& text);
+
+// Takes one name away; and the image with its files, if that was its last. With
+// an ID, all names go. kIo for an image in use names where it is mounted.
 Result<Removal> RemoveImage(const Cache& cache, const std::string& text);
 
 struct PruneRules {

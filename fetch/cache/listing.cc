@@ -1,0 +1,194 @@
+#include "fetch/cache/listing.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+#include "meta/report/columns.h"
+#include "meta/report/row_format.h"
+#include "meta/report/units.h"
+
+namespace imgmount {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr char kImageTable[] =
+    "table {{.Image}}\t{{.ID}}\t{{.Layers}}\t{{.Size}}\t{{.SharedSize}}\t"
+    "{{.LastUsed}}\t{{.Mounted}}";
+constexpr char kLayerTable[] =
+    "table {{.Image}}\t{{.Layer}}\t{{.Compressed}}\t{{.Derived}}\t{{.Images}}";
+
+std::string SizeText(uint64_t bytes, const ListFormat& format) {
+  return format.human ? ShortSize(bytes) : std::to_string(bytes);
+}
+
+std::string DigestText(const Digest& digest, const ListFormat& format) {
+  return format.truncate ? std::string(digest.short_hex()) : digest.text();
+}
+
+std::string Join(const std::vector<std::string>& parts) {
+  return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+std::string LastUsed(const CachedImage& image, const ListFormat& format) {
+  if (!format.human) return FormatRfc3339(image.last_used);
+  return RoughDuration(format.now - image.last_used) + " ago";
+}
+
+// "5", or "5 (2 shared)".
+std::string LayersText(const CachedImage& image, const Inventory& inventory) {
+  std::set<Digest> layers;
+  for (const Image& platform : image.images) {
+    for (const Descriptor& layer : platform.manifest.layers) {
+      if (inventory.items.contains(BlobItem(layer.digest))) {
+        layers.insert(layer.digest);
+      }
+    }
+  }
+  size_t shared = 0;
+  for (const Digest& layer : layers) {
+    if (inventory.ImageCount(BlobItem(layer)) > 1) ++shared;
+  }
+  if (shared == 0) return std::to_string(layers.size());
+  return fmt::format("{} ({} shared)", layers.size(), shared);
+}
+
+Json ImageFields(const CachedImage& image, size_t name,
+                 const Inventory& inventory, const ListFormat& format) {
+  std::set<CacheItem> shared;
+  std::vector<std::string> platforms;
+  for (const CacheItem& item : image.items) {
+    if (inventory.ImageCount(item) > 1) shared.insert(item);
+  }
+  for (const Image& platform : image.images) {
+    platforms.push_back(platform.config.platform.Text());
+  }
+  const uint64_t size = inventory.BytesOf(image.items);
+  const uint64_t shared_size = inventory.BytesOf(shared);
+  return {{"Image", image.ShownName(name)},
+          {"ID", DigestText(image.images.empty()
+                                ? image.published.digest
+                                : image.images[0].manifest.config.digest,
+                            format)},
+          {"Digest", image.published.digest.text()},
+          {"Platforms", Join(platforms)},
+          {"Layers", LayersText(image, inventory)},
+          {"Size", SizeText(size, format)},
+          {"SharedSize", SizeText(shared_size, format)},
+          {"UniqueSize", SizeText(size - shared_size, format)},
+          {"LastUsed", LastUsed(image, format)},
+          {"LastUsedAt", FormatRfc3339(image.last_used)},
+          {"Mounted", Join(image.mount_points)}};
+}
+
+Json LayerFields(const CachedImage& image, size_t name, const Digest& layer,
+                 const Inventory& inventory, const ListFormat& format) {
+  return {
+      {"Image", image.ShownName(name)},
+      {"Layer", DigestText(layer, format)},
+      {"Compressed", SizeText(inventory.BytesOf({BlobItem(layer)}), format)},
+      {"Derived", SizeText(inventory.BytesOf({LayerItem(layer)}), format)},
+      {"Images", std::to_string(inventory.ImageCount(BlobItem(layer)))}};
+}
+
+Json Headers(bool layers) {
+  if (layers) {
+    return {{"Image", "IMAGE"},
+            {"Layer", "LAYER"},
+            {"Compressed", "COMPRESSED"},
+            {"Derived", "DERIVED"},
+            {"Images", "IN IMAGES"}};
+  }
+  return {{"Image", "IMAGE"},
+          {"ID", "IMAGE ID"},
+          {"Digest", "DIGEST"},
+          {"Platforms", "PLATFORMS"},
+          {"Layers", "LAYERS"},
+          {"Size", "SIZE"},
+          {"SharedSize", "SHARED SIZE"},
+          {"UniqueSize", "UNIQUE SIZE"},
+          {"LastUsed", "LAST USED"},
+          {"LastUsedAt", "LAST USED AT"},
+          {"Mounted", "MOUNTED ON"}};
+}
+
+}  // namespace
+
+Result<std::string> ListImages(const Inventory& inventory,
+                               const ListFormat& format) {
+  std::vector<Json> fields;
+  for (const CachedImage& image : inventory.images) {
+    for (size_t i = 0; i < image.names.size(); ++i) {
+      if (!format.layers) {
+        fields.push_back(ImageFields(image, i, inventory, format));
+        continue;
+      }
+      for (const Image& platform : image.images) {
+        for (const Descriptor& layer : platform.manifest.layers) {
+          if (!inventory.items.contains(BlobItem(layer.digest))) continue;
+          fields.push_back(
+              LayerFields(image, i, layer.digest, inventory, format));
+        }
+      }
+    }
+  }
+  std::vector<FormatRow> rows;
+  for (const Json& row : fields) rows.push_back({&row, &row});
+  std::string text = format.format;
+  if (format.quiet) {
+    text = format.layers ? "{{.Layer}}" : "{{.Image}}";
+  } else if (text == "table") {
+    text = format.layers ? kLayerTable : kImageTable;
+  }
+  return FormatRows(text, Headers(format.layers), rows);
+}
+
+std::string DiskUsage(const Inventory& inventory, bool human) {
+  struct Kind {
+    std::string_view name;
+    std::string_view prefix;
+    size_t count = 0;
+    uint64_t bytes = 0;
+    uint64_t reclaimable = 0;
+  };
+  std::vector<Kind> kinds = {{"Layers", "blobs/"},
+                             {"Manifests and configs", "blobs/"},
+                             {"Layer indexes", "imgmount/layers/"},
+                             {"Merged trees", "imgmount/trees/"},
+                             {"Partial downloads", "imgmount/partial/"},
+                             {"Total", ""}};
+  std::set<CacheItem> documents;
+  for (const CachedImage& image : inventory.images) {
+    documents.insert(BlobItem(image.published.digest));
+    for (const Image& platform : image.images) {
+      documents.insert(BlobItem(platform.manifest_digest));
+      documents.insert(BlobItem(platform.manifest.config.digest));
+    }
+  }
+  const std::set<CacheItem> unneeded = inventory.Unneeded();
+  for (const auto& [item, bytes] : inventory.items) {
+    for (Kind& kind : kinds) {
+      if (!item.starts_with(kind.prefix)) continue;
+      if (kind.prefix == "blobs/" &&
+          documents.contains(item) != (kind.name != "Layers")) {
+        continue;
+      }
+      ++kind.count;
+      kind.bytes += bytes;
+      if (unneeded.contains(item)) kind.reclaimable += bytes;
+    }
+  }
+  const auto size = [human](uint64_t bytes) {
+    return human ? ShortSize(bytes) : std::to_string(bytes);
+  };
+  std::string table = "TYPE\tCOUNT\tSIZE\tRECLAIMABLE\n";
+  for (const Kind& kind : kinds) {
+    table += fmt::format("{}\t{}\t{}\t{}\n", kind.name, kind.count,
+                         size(kind.bytes), size(kind.reclaimable));
+  }
+  return AlignColumns(table);
+}
+
+}  // namespace imgmount

@@ -1,0 +1,21 @@
+// Making a cache whole again.
+#ifndef IMGMOUNT_FETCH_CACHE_REPAIR_H_
+#define IMGMOUNT_FETCH_CACHE_REPAIR_H_
+
+#include "fetch/image_finder.h"
+#include "meta/base/result.h"
+#include "meta/base/tool_io.h"
+#include "meta/store/verify.h"
+
+namespace imgmount {
+
+// Takes the damaged items away and gets them anew: blobs from the registries
+// that the images' names tell, by digest; derived files from the blobs. What
+// no image needs is just gone. Of images that cannot be repaired the last
+// error is returned, the others are told on io.err.
+Status Repair(const Cache& cache, const Verification& verification,
+              const ImageOptions& options, const ToolIo& io);
+
+}  // namespace imgmount
+
+#endif  // IMGMOUNT_FETCH_CACHE_REPAIR_H_

@@ -1,0 +1,180 @@
+#include "fetch/cache/transfer.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <ostream>
+#include <set>
+#include <variant>
+
+#include "fetch/archive/oci_archive.h"
+#include "fetch/archive/oci_archive_writer.h"
+#include "fetch/progress/pull_display.h"
+#include "meta/store/inventory.h"
+#include "meta/store/removal.h"
+#include "meta/store/use_lock.h"
+
+namespace imgmount {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kNameAnnotation[] = "org.opencontainers.image.ref.name";
+constexpr char kContainerdName[] = "io.containerd.image.name";
+constexpr size_t kMaxIndexBytes = 16 << 20;
+
+bool IsComplete(const Cache& cache, const Image& image) {
+  const auto& layers = image.manifest.layers;
+  return std::all_of(layers.begin(), layers.end(), [&](const Descriptor& it) {
+    return cache.HasBlob(it.digest);
+  });
+}
+
+// What goes into an archive, and the locks that keep it here meanwhile.
+struct Cargo {
+  std::vector<Cache::NamedImage> names;
+  std::set<Digest> blobs;
+  std::vector<UseLock> in_use;
+};
+
+Status Load(const std::string& text, const Cache& cache,
+            const Inventory& inventory, Cargo& cargo) {
+  IMGMOUNT_TRY(const FoundImage found, FindImage(inventory, text));
+  const CachedImage& cached = *found.image;
+  bool any = false;
+  for (const Image& image : cached.images) {
+    IMGMOUNT_TRY(UseLock in_use, UseLock::Hold(cache, image));
+    if (!IsComplete(cache, image)) continue;
+    any = true;
+    cargo.in_use.push_back(std::move(in_use));
+    cargo.blobs.insert(image.manifest_digest);
+    cargo.blobs.insert(image.manifest.config.digest);
+    for (const Descriptor& layer : image.manifest.layers) {
+      cargo.blobs.insert(layer.digest);
+    }
+  }
+  if (!any) {
+    return Fail(ErrorCode::kNotFound,
+                text +
+                    ": its layers are not all in the cache; pull it first "
+                    "(imgpull)");
+  }
+  cargo.blobs.insert(cached.published.digest);
+  cargo.names.push_back(
+      {cached.names.at(found.name.value_or(0)), cached.published});
+  return {};
+}
+
+Result<Inventory> Look(const Cache& cache) {
+  IMGMOUNT_TRY(const RemovalLock lock, RemovalLock::Acquire(cache));
+  return TakeInventory(cache, lock);
+}
+
+std::function<bool()> StoppedBy(const CancelFlag* cancel) {
+  return [cancel] { return cancel != nullptr && cancel->load(); };
+}
+
+// The name that an image of an archive gets in the cache.
+Result<Reference> NameFor(const Descriptor& descriptor,
+                          const std::string& given, const std::string& file) {
+  if (!given.empty()) return Reference::Parse(given);
+  const auto annotation = [&](const char* key) -> std::string {
+    const auto found = descriptor.annotations.find(key);
+    return found == descriptor.annotations.end() ? "" : found->second;
+  };
+  if (const std::string name = annotation(kContainerdName); !name.empty()) {
+    return Reference::Parse(name);
+  }
+  // "latest" alone is a tag, as skopeo writes it: of what, nobody knows.
+  const std::string name = annotation(kNameAnnotation);
+  if (name.find_first_of("/:") != std::string::npos) {
+    return Reference::Parse(name);
+  }
+  return Fail(ErrorCode::kUsage,
+              file + ": an image in it has no full name" +
+                  (name.empty() ? "" : ", only the tag " + name) +
+                  "; give one with --name");
+}
+
+// The platforms' manifests that the archive has.
+Result<std::vector<Platform>> PlatformsIn(OciArchive& archive,
+                                          const Descriptor& descriptor) {
+  IMGMOUNT_TRY(const Source::Document document,
+               archive.FetchManifest(descriptor.digest.text()));
+  IMGMOUNT_TRY(const auto parsed,
+               ParseManifestOrIndex(document.bytes, descriptor.media_type));
+  const auto* index = std::get_if<Index>(&parsed);
+  if (index == nullptr) return std::vector{Platform::OfThisMachine()};
+  std::vector<Platform> platforms;
+  for (const Descriptor& entry : index->manifests) {
+    if (!entry.platform || entry.platform->os == "unknown") continue;
+    if (archive.FetchManifest(entry.digest.text())) {
+      platforms.push_back(*entry.platform);
+    }
+  }
+  if (platforms.empty()) platforms.push_back(Platform::OfThisMachine());
+  return platforms;
+}
+
+}  // namespace
+
+Status ExportImages(const std::vector<std::string>& images,
+                    const std::string& file, const ImageOptions& options,
+                    const ToolIo& io) {
+  IMGMOUNT_TRY(const Cache cache, Cache::Open(options.CacheFolder(io)));
+  IMGMOUNT_TRY(const Inventory inventory, Look(cache));
+  Cargo cargo;
+  for (const std::string& image : images) {
+    IMGMOUNT_CHECK(Load(image, cache, inventory, cargo));
+  }
+  const auto stopped = StoppedBy(options.cancel);
+  std::error_code ignored;
+  if (fs::exists(file, ignored) && !fs::is_regular_file(file, ignored)) {
+    // A pipe, or /dev/stdout.
+    IMGMOUNT_TRY(const UniqueFd fd, OpenFile(file, O_WRONLY));
+    return WriteOciArchive(cache, cargo.names, cargo.blobs, fd.get(), stopped);
+  }
+  IMGMOUNT_TRY(AtomicFile out, AtomicFile::Create(file));
+  IMGMOUNT_CHECK(
+      WriteOciArchive(cache, cargo.names, cargo.blobs, out.fd(), stopped));
+  return out.Commit();
+}
+
+Status ImportImages(const std::string& file, const std::string& name,
+                    const ImageOptions& options, const ToolIo& io) {
+  IMGMOUNT_TRY(const Cache cache, Cache::Open(options.CacheFolder(io)));
+  IMGMOUNT_TRY(TarFiles files,
+               TarFiles::Open(file, cache.folder() / "imgmount/partial"));
+  IMGMOUNT_TRY(const std::string text,
+               files.ReadText("index.json", kMaxIndexBytes));
+  auto parsed = ParseManifestOrIndex(text, kOciIndex);
+  if (!parsed) return Failure(parsed.error().In(file));
+  const auto& images = std::get<Index>(*parsed).manifests;
+  if (!name.empty() && images.size() != 1) {
+    return Fail(ErrorCode::kUsage,
+                file + ": has several images; --name is for one");
+  }
+  OciArchive archive(std::move(files));
+  using Style = PullDisplay::Style;
+  for (const Descriptor& descriptor : images) {
+    IMGMOUNT_TRY(const Reference reference, NameFor(descriptor, name, file));
+    IMGMOUNT_TRY(const auto platforms, PlatformsIn(archive, descriptor));
+    for (const Platform& platform : platforms) {
+      IMGMOUNT_TRY(const ResolvedImage resolved,
+                   Resolve(archive, descriptor.digest.text(), cache, platform));
+      PullDisplay display(io.err,
+                          options.quiet        ? Style::kQuiet
+                          : io.err_is_terminal ? Style::kTerminal
+                                               : Style::kPlain,
+                          STDERR_FILENO);
+      IMGMOUNT_CHECK(PullLayers(
+          archive, resolved, reference.Canonical(), cache,
+          {.platform = platform, .cancel = options.cancel}, display));
+    }
+    io.out << "Imported: " << reference.Familiar() << '\n' << std::flush;
+  }
+  return {};
+}
+
+}  // namespace imgmount
