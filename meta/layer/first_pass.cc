@@ -25,10 +25,10 @@ constexpr size_t kOutputBuffers = 16;
 // The bomb rule of first_pass.h. Deflate itself gives no more than 1032:1.
 constexpr uint64_t kMinUncompressedLimit = 1 << 30;
 constexpr uint64_t kMaxRatio = 1100;
-// An index takes about 130 bytes per entry, and no real tar packs an entry
-// into much less than 40: so much memory for any layer, and more for large
-// ones.
-constexpr uint64_t kMinIndexLimit = 160 << 20;
+// An index takes about 200 bytes per entry while it grows, and no real tar
+// packs an entry into much less than 40: so much memory for any layer, and more
+// for large ones.
+constexpr uint64_t kMinIndexLimit = 200 << 20;
 constexpr uint64_t kIndexPerByte = 4;
 
 bool StartsWith(std::span<const std::byte> bytes,

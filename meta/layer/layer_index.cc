@@ -158,9 +158,11 @@ bool FitFile(std::span<const Extent> extents, uint64_t size) {
 }  // namespace
 
 uint64_t LayerIndex::memory_bytes() const {
-  return records_.size() * sizeof(Record) + bytes_.size() +
-         extents_.size() * sizeof(Extent) +
-         attributes_.size() * (2 * sizeof(Attributes) + 64) + xattr_bytes_;
+  // While a vector moves to where it has room to grow, it is there twice.
+  return 2 * (records_.size() * sizeof(Record) + bytes_.size() +
+              extents_.size() * sizeof(Extent)) +
+         attributes_.size() * (2 * sizeof(Attributes) + 64) +
+         3 * xattr_bytes_;  // the tree's copy moves as well
 }
 
 uint32_t LayerIndex::InternXattrs(const std::vector<Xattr>& xattrs) {

@@ -106,7 +106,7 @@ class LayerIndex {
   // once, sparse files by their logical size (as archive/tar reports it).
   uint64_t content_bytes() const { return content_bytes_; }
 
-  // About how much memory it takes.
+  // About how much memory it takes while it grows.
   uint64_t memory_bytes() const;
 
   // The derived file: magic, version, checksum, zstd. Load answers kCorrupt

@@ -236,7 +236,7 @@ TEST(LayerIndex, OwnersAndXattrsAreStoredOnce) {
     e.path = "file" + std::to_string(i);
     ASSERT_TRUE(index.Add(e));
   }
-  EXPECT_LT(index.memory_bytes(), 10'000u * 100 + 110'000);
+  EXPECT_LT(index.memory_bytes(), 10'000u * 200 + 110'000);
   auto parsed = LayerIndex::Parse(Bytes(index.Serialize()));
   ASSERT_TRUE(parsed);
   EXPECT_EQ(parsed->entry(9'999).xattrs[0].value, e.xattrs[0].value);

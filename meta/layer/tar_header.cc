@@ -13,6 +13,20 @@ constexpr size_t kBlock = 512;
 constexpr size_t kSizeAt = 124;
 constexpr size_t kSizeBytes = 12;
 constexpr size_t kTypeAt = 156;
+
+struct NumberField {
+  const char* name;
+  size_t at;
+  size_t bytes;
+  bool of_devices;
+};
+constexpr NumberField kNumberFields[] = {
+    {"mode", 100, 8, false},    {"uid", 108, 8, false},
+    {"gid", 116, 8, false},     {"size", kSizeAt, kSizeBytes, false},
+    {"mtime", 136, 12, false},  {"devmajor", 329, 8, true},
+    {"devminor", 337, 8, true},
+};
+
 // libarchive follows no more special headers for one entry than this.
 constexpr int kMaxHeaders = 32;
 
@@ -40,6 +54,34 @@ std::optional<uint64_t> ParseSize(std::string_view field) {
     value = value << 3 | static_cast<uint64_t>(c - '0');  // 12 digits: 36 bits
   }
   return value;
+}
+
+// Octal digits between blanks and NULs, or base-256. libarchive takes what it
+// can make out of anything else; Go's archive/tar refuses it.
+bool IsNumber(std::string_view field) {
+  if ((static_cast<unsigned char>(field[0]) & 0x80) != 0) return true;
+  const auto is_blank = [](char c) { return c == ' ' || c == '\t'; };
+  const auto is_digit = [](char c) { return c >= '0' && c <= '7'; };
+  const auto start = std::find_if_not(field.begin(), field.end(), is_blank);
+  const auto end = std::find_if_not(start, field.end(), is_digit);
+  if (end == start) {
+    return std::all_of(end, field.end(),
+                       [&](char c) { return c == '\0' || is_blank(c); });
+  }
+  return end == field.end() || *end == '\0' || is_blank(*end);
+}
+
+Status CheckNumbers(std::string_view block) {
+  const bool is_device = block[kTypeAt] == '3' || block[kTypeAt] == '4';
+  for (const NumberField& f : kNumberFields) {
+    if (f.of_devices && !is_device) continue;
+    const std::string_view field = block.substr(f.at, f.bytes);
+    if (!IsNumber(field)) {
+      return Corrupt("header with a malformed " + std::string(f.name) + ": " +
+                     QuoteName(field.substr(0, field.find('\0'))));
+    }
+  }
+  return {};
 }
 
 Status ParsePax(std::string_view body, TarHeader& header) {
@@ -102,6 +144,7 @@ Result<TarHeader> ParseTarHeader(std::string_view bytes) {
     if (header.type == 'V') continue;  // a volume's label: has no body
     if (std::string_view("xXgLKA").find(header.type) ==
         std::string_view::npos) {
+      IMGMOUNT_CHECK(CheckNumbers(block));
       header.size = *size;
       header.end = at;
       if (const auto pax_size = header.Pax("size")) {

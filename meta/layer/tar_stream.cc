@@ -71,7 +71,10 @@ Result<archive_entry*> TarStream::Next() {
   archive_entry* entry = nullptr;
   const int status = archive_read_next_header(archive_.get(), &entry);
   in_header_ = false;
-  if (status == ARCHIVE_EOF) return nullptr;
+  if (status == ARCHIVE_EOF) {
+    IMGMOUNT_CHECK(CheckEnd());
+    return nullptr;
+  }
   // A warning is about the character set of a name, or about what
   // ParseTarHeader checks for itself.
   if (status != ARCHIVE_OK && status != ARCHIVE_WARN)
@@ -79,6 +82,19 @@ Result<archive_entry*> TarStream::Next() {
   has_entry_ = true;
   IMGMOUNT_CHECK(CollectHeader());
   return entry;
+}
+
+// libarchive and GNU tar end at the first block of zeros; Go's archive/tar, and
+// so Docker, refuses a tar that goes on after it. Two blocks are an end.
+Status TarStream::CheckEnd() const {
+  const uint64_t left = piece_offset_ + piece_.size() - position();
+  if (position() - header_offset_ == kBlock && left >= kBlock) {
+    return Fail(ErrorCode::kCorrupt,
+                "damaged tar: it goes on after the single block of zeros at "
+                "byte " +
+                    std::to_string(header_offset_));
+  }
+  return {};
 }
 
 Status TarStream::CollectHeader() {

@@ -1,5 +1,6 @@
 #include "meta/layer/tar_walk.h"
 
+#include <fmt/format.h>
 #include <locale.h>
 
 #include <limits>
@@ -19,9 +20,12 @@ constexpr std::string_view kWhiteoutPrefix = ".wh.";
 constexpr std::string_view kAufsPrefix = ".wh..wh.";
 constexpr std::string_view kOpaqueName = ".wh..wh..opq";
 constexpr std::string_view kXattrKey = "SCHILY.xattr.";
-constexpr uint64_t kHiddenBytes = 512;  // about what one kept entry takes
-constexpr size_t kMaxXattrName = 255;   // XATTR_NAME_MAX
-constexpr size_t kMaxTarget = 4095;     // PATH_MAX less the NUL
+constexpr uint64_t kHiddenBytes = 512;       // about what one kept entry takes
+constexpr size_t kMaxXattrName = 255;        // XATTR_NAME_MAX
+constexpr size_t kMaxXattrValue = 64 << 10;  // XATTR_SIZE_MAX
+constexpr size_t kMaxTarget = 4095;          // PATH_MAX less the NUL
+constexpr uint64_t kMaxMajor = (1 << 12) - 1;  // MINORBITS is 20
+constexpr uint64_t kMaxMinor = (1 << 20) - 1;
 
 // libarchive converts names by the locale's character set and, in UTF-8, from
 // NFD to NFC; in the C locale bytes stay what they are.
@@ -99,8 +103,10 @@ Result<LayerIndex> Walk::Run(const std::function<uint64_t()>& index_limit) {
 }
 
 Status Walk::AddEntry(archive_entry* entry) {
-  IMGMOUNT_TRY(const TarHeader header, ParseTarHeader(stream_.raw_header()));
   std::string_view name = View(archive_entry_pathname(entry));
+  const auto parsed = ParseTarHeader(stream_.raw_header());
+  if (!parsed) return Failure(parsed.error().In("entry " + QuoteName(name)));
+  const TarHeader& header = *parsed;
   if (const auto path = header.Pax("path")) name = *path;
   if (const auto path = header.Pax("GNU.sparse.name")) name = *path;
   if (header.long_name) name = *header.long_name;
@@ -207,8 +213,16 @@ Status Walk::SetOwnerAndTime(archive_entry* from, const TarHeader& header,
     IMGMOUNT_TRY(to.mtime, ParsePaxTime(*time));
   }
   if (to.type == EntryType::kCharDevice || to.type == EntryType::kBlockDevice) {
-    to.device_major = static_cast<uint32_t>(archive_entry_rdevmajor(from));
-    to.device_minor = static_cast<uint32_t>(archive_entry_rdevminor(from));
+    const auto major = archive_entry_rdevmajor(from);
+    const auto minor = archive_entry_rdevminor(from);
+    if (major > kMaxMajor || minor > kMaxMinor) {
+      return Fail(ErrorCode::kUnsupported,
+                  fmt::format("the device number {}:{}, which Linux does not "
+                              "have",
+                              major, minor));
+    }
+    to.device_major = static_cast<uint32_t>(major);
+    to.device_minor = static_cast<uint32_t>(minor);
   }
   return {};
 }
@@ -234,6 +248,12 @@ Status Walk::SetXattrs(archive_entry* from, const TarHeader& header,
   for (auto& [key, text] : xattrs) {
     if (key.empty() || key.size() > kMaxXattrName) {
       return Corrupt("an xattr whose name no Linux file can have");
+    }
+    if (text.size() > kMaxXattrValue) {
+      return Fail(
+          ErrorCode::kUnsupported,
+          "an xattr of more than 64 KiB, which no Linux file can have: " +
+              QuoteName(key));
     }
     to.xattrs.push_back({key, std::move(text)});
   }

@@ -289,6 +289,10 @@ TEST(TarWalk, HostileEntriesAreRefusedByName) {
       {TarBuilder().File("f", "").Xattr("", "v"), kCorrupt, "xattr"},
       {TarBuilder().File("f", "").Xattr(std::string(256, 'x'), "v"), kCorrupt,
        "xattr"},
+      {TarBuilder().File("f", "").Xattr("user.x", std::string(65537, 'x')),
+       kUnsupported, "user.x"},
+      {TarBuilder().CharDevice("f", 4096, 0), kUnsupported, "4096:0"},
+      {TarBuilder().BlockDevice("f", 0, 1 << 20), kUnsupported, "0:1048576"},
       {TarBuilder().File("f", "").Type('Q'), kUnsupported, "\"Q\""},
       {TarBuilder()
            .File("f", "")
@@ -361,6 +365,48 @@ TEST(TarWalk, EndsAtTheEndMarkerWhateverFollows) {
   EXPECT_EQ(DumpOf(""), "");
   EXPECT_EQ(DumpOf(std::string(1024, '\0')), "");
   EXPECT_EQ(DumpOf(std::string(10240, '\0')), "");
+}
+
+TEST(TarWalk, GoesNoFurtherThanASingleBlockOfZerosAndSaysSo) {
+  const std::string one = TarBuilder().File("a", "").Build(false);
+  const std::string zeros(512, '\0');
+  EXPECT_EQ(DumpOf(one + zeros), "file 0644 0:0 0 0.000000000 a\n");
+  EXPECT_EQ(DumpOf(one + zeros + "x"), "file 0644 0:0 0 0.000000000 a\n");
+  for (const size_t piece : {1, 100, 512, 100'000}) {
+    const auto index = WalkIn(one + zeros + one, piece);
+    ASSERT_FALSE(index) << piece;
+    EXPECT_EQ(index.error().code(), ErrorCode::kCorrupt);
+    EXPECT_THAT(index.error().message(), HasSubstr("byte 512"));
+  }
+}
+
+TEST(TarWalk, MalformedNumbersAreNamed) {
+  const struct {
+    const char* name;
+    size_t at;
+    size_t bytes;
+  } kFields[] = {
+      {"mode", 100, 8}, {"uid", 108, 8}, {"gid", 116, 8}, {"mtime", 136, 12}};
+  const auto with = [](size_t at, size_t bytes, std::string value) {
+    std::string tar = TarBuilder().File("a", "").Build();
+    value.resize(bytes, '\0');
+    tar.replace(at, bytes, value);
+    tar.replace(148, 8, 8, ' ');
+    unsigned sum = 0;
+    for (size_t i = 0; i < 512; ++i) sum += static_cast<unsigned char>(tar[i]);
+    tar.replace(148, 8, fmt::format("{:06o}", sum) + std::string("\0 ", 2));
+    return tar;
+  };
+  for (const auto& f : kFields) {
+    for (const char* good : {"", "  7", "7 ", "\t17", "00007"}) {
+      EXPECT_NE(DumpOf(with(f.at, f.bytes, good)), "") << f.name << good;
+    }
+    for (const char* bad : {"x", "7x", "9", "-7", "0x7", " 7y"}) {
+      const Error error = ErrorOf(with(f.at, f.bytes, bad));
+      EXPECT_EQ(error.code(), ErrorCode::kCorrupt) << f.name << bad;
+      EXPECT_THAT(error.message(), HasSubstr(f.name));
+    }
+  }
 }
 
 TEST(TarWalk, DamagedHeadersAreNamed) {

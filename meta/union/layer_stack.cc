@@ -146,12 +146,15 @@ Status LayerStack::AddDirectory(uint32_t number, const EntryView& entry) {
     const std::string_view name = SplitPath(entry.path).second;
     node = FindName(parent, name);
     if (node == kNoNode || nodes_[node].kind != NodeKind::kDirectory) {
-      return Put(parent, name, {layer_, number, NodeKind::kDirectory})
-          .map([](NodeId) {});
+      IMGMOUNT_TRY(node,
+                   Put(parent, name, {layer_, number, NodeKind::kDirectory}));
     }
   }
   nodes_[node].layer = layer_;
   nodes_[node].entry = number;
+  // What lies in it comes next, in most tars.
+  last_parent_path_ = entry.path;
+  last_parent_ = node;
   return {};
 }
 
@@ -251,7 +254,9 @@ Status LayerStack::ShowMarkers() {
   return {};
 }
 
-Result<NodeId> LayerStack::Walk(std::string_view path, WalkMode mode) {
+Result<NodeId> LayerStack::Walk(std::string_view path, WalkMode mode,
+                                std::string_view for_entry) {
+  const std::string_view blamed = for_entry.empty() ? path : for_entry;
   walk_rest_.assign(1, path);
   NodeId directory = root_;
   int hops = 0;
@@ -275,7 +280,7 @@ Result<NodeId> LayerStack::Walk(std::string_view path, WalkMode mode) {
       const std::string_view target = entry(nodes_[next]).link_target;
       followed_bytes_ += target.size();
       if (++hops > kMaxHops || followed_bytes_ > kMaxFollowedBytes) {
-        return Corrupt(path, "too many symlinks");
+        return Corrupt(blamed, "too many symlinks");
       }
       if (target.starts_with('/')) directory = root_;
       walk_rest_.push_back(target);
@@ -283,10 +288,10 @@ Result<NodeId> LayerStack::Walk(std::string_view path, WalkMode mode) {
     }
     if (mode != WalkMode::kMake) return kNoNode;
     if (kind != NodeKind::kAbsent && is_own) {
-      return Corrupt(path, QuoteName(name) + " is not a directory");
+      return Corrupt(blamed, QuoteName(name) + " is not a directory");
     }
     if (name.size() > kMaxNameBytes) {
-      return Corrupt(path, "name too long: " + QuoteName(name));
+      return Corrupt(blamed, "name too long: " + QuoteName(name));
     }
     IMGMOUNT_TRY(directory,
                  Put(directory, name, {kNoLayer, 0, NodeKind::kDirectory}));
@@ -299,7 +304,7 @@ Result<NodeId> LayerStack::ParentFor(std::string_view path) {
   if (last_parent_ != kNoNode && parent == last_parent_path_) {
     return last_parent_;
   }
-  IMGMOUNT_TRY(const NodeId directory, Walk(parent, WalkMode::kMake));
+  IMGMOUNT_TRY(const NodeId directory, Walk(parent, WalkMode::kMake, path));
   last_parent_path_ = parent;
   last_parent_ = directory;
   return directory;

@@ -74,7 +74,9 @@ class LayerStack {
   Status ResolvePendingLinks();
   Status ShowMarkers();
 
-  Result<NodeId> Walk(std::string_view path, WalkMode mode);
+  // Errors name `for_entry`, or `path` where that is empty.
+  Result<NodeId> Walk(std::string_view path, WalkMode mode,
+                      std::string_view for_entry = {});
   // The directory that entry `path` lies in, kMake.
   Result<NodeId> ParentFor(std::string_view path);
   NodeId FindName(NodeId directory, std::string_view name) const;

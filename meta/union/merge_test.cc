@@ -299,12 +299,12 @@ TEST_F(MergeTest, SymlinkReplacedByANewOneLeadsToTheNewTarget) {
 TEST_F(MergeTest, SymlinksInACircleAsParentsAreRefused) {
   EXPECT_EQ(
       ErrorOf({LayerBuilder().Symlink("a", "b").Symlink("b", "a").File("a/x")}),
-      "layer 0: \"a\": too many symlinks");
+      "layer 0: \"a/x\": too many symlinks");
 }
 
 TEST_F(MergeTest, FileOfTheSameLayerAsParentIsRefused) {
   EXPECT_EQ(ErrorOf({LayerBuilder(), LayerBuilder().File("a").File("a/x")}),
-            "layer 1: \"a\": \"a\" is not a directory");
+            "layer 1: \"a/x\": \"a\" is not a directory");
 }
 
 // --- Hard links

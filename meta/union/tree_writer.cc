@@ -1,13 +1,14 @@
 #include "meta/union/tree_writer.h"
 
 #include <sys/stat.h>
+#include <xxhash.h>
 
 #include <algorithm>
 #include <limits>
-#include <map>
 #include <numeric>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "meta/base/wire.h"
@@ -73,17 +74,21 @@ class XattrSets {
     if (bytes_.size() + set.size() > kMax32) {
       return Fail(ErrorCode::kUnsupported, "image with 4 GiB of xattrs");
     }
-    const auto [it, is_new] = offsets_.try_emplace(
-        std::move(set), static_cast<uint32_t>(bytes_.size()));
-    if (is_new) bytes_ += it->first;
-    return it->second;
+    const auto offset = static_cast<uint32_t>(bytes_.size());
+    const auto [it, is_new] =
+        offsets_.try_emplace(XXH3_64bits(set.data(), set.size()), offset);
+    if (!is_new && bytes_.compare(it->second, set.size(), set) == 0) {
+      return it->second;
+    }
+    bytes_ += set;
+    return offset;
   }
 
   const std::string& bytes() const { return bytes_; }
 
  private:
   std::string bytes_;
-  std::map<std::string, uint32_t> offsets_;
+  std::unordered_map<uint64_t, uint32_t> offsets_;  // by hash of the set
 };
 
 class TreeWriter {
