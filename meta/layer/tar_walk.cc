@@ -97,7 +97,8 @@ Result<LayerIndex> Walk::Run(const std::function<uint64_t()>& index_limit) {
     IMGMOUNT_CHECK(AddEntry(entry));
     if (index_.memory_bytes() + hidden_bytes_ > index_limit()) {
       return Fail(ErrorCode::kUnsupported,
-                  "far more entries than a layer of this size can need");
+                  "its entries take far more memory than a layer of this size "
+                  "can need");
     }
   }
 }

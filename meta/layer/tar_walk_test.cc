@@ -207,6 +207,16 @@ TEST(TarWalk, XattrsOfAllDialects) {
             " user.a\\x20b=000102 user.empty= user.twice=7365636f6e64\n");
 }
 
+TEST(TarWalk, XattrsMayBeAsLargeAsLinuxAllows) {
+  const auto index = WalkIn(TarBuilder()
+                                .File("f", "")
+                                .Xattr("user.x", std::string(65536, 'x'))
+                                .Build(),
+                            10'000);
+  ASSERT_TRUE(index) << index.error().message();
+  EXPECT_EQ(index->entry(0).xattrs[0].value.size(), 65536u);
+}
+
 TEST(TarWalk, WhiteoutsAreKnownByName) {
   const std::string tar = TarBuilder()
                               .Whiteout("etc/motd")
