@@ -19,9 +19,27 @@ function(imgmount_test name)
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST)
 endfunction()
 
-# A libFuzzer target over one parser; its seeds are tests/golden/<name>/.
+# All fuzz targets and what writes their seeds.
+add_custom_target(fuzzers)
+
+# A libFuzzer target over one parser; its seeds are tests/golden/<name>/, where
+# findings are kept too, and those that tests/fuzz writes. Every build has
+# <name>_replay, which runs it over them all without a fuzzer.
 function(imgmount_fuzz name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name}_replay ${ARG_SOURCES}
+                 ${PROJECT_SOURCE_DIR}/tests/fuzz/replay_main.cc)
+  set_target_properties(${name}_replay PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test-bin)
+  target_link_libraries(${name}_replay PRIVATE ${ARG_DEPS})
+  set(seeds ${CMAKE_BINARY_DIR}/fuzz-seeds/${name})
+  file(MAKE_DIRECTORY ${seeds})
+  if(EXISTS ${PROJECT_SOURCE_DIR}/tests/golden/${name})
+    list(APPEND seeds ${PROJECT_SOURCE_DIR}/tests/golden/${name})
+  endif()
+  add_test(NAME fuzz.${name} COMMAND ${name}_replay ${seeds})
+  set_tests_properties(fuzz.${name} PROPERTIES
+    LABELS fuzz FIXTURES_REQUIRED fuzz_seeds)
   if(NOT IMGMOUNT_FUZZ)
     return()
   endif()
@@ -30,6 +48,7 @@ function(imgmount_fuzz name)
     RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
   target_link_libraries(${name} PRIVATE ${ARG_DEPS})
   target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  add_dependencies(fuzzers ${name})
 endfunction()
 
 # Micro-benchmarks; built when named, or all of them by `benchmarks`.

@@ -24,6 +24,7 @@ std::string MakeGoodFile() {
     entry.path = std::move(path);
     entry.link_target = std::move(target);
     entry.extents.clear();
+    entry.size = 0;
     if (type == EntryType::kRegular) {
       entry.size = 5000;
       entry.extents = {{10, 20, 512}, {4000, 1000, 1024}};
