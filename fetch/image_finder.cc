@@ -1,11 +1,13 @@
 #include "fetch/image_finder.h"
 
 #include <CLI/CLI.hpp>
+#include <map>
 
 #include "fetch/archive/docker_archive.h"
 #include "fetch/archive/oci_archive.h"
 #include "fetch/archive/tar_files.h"
 #include "fetch/layout_source.h"
+#include "fetch/offline_source.h"
 #include "fetch/registry/certs_d.h"
 #include "fetch/registry/registry_source.h"
 #include "fetch/transport.h"
@@ -50,6 +52,27 @@ Result<std::optional<uint64_t>> MaxBytes(const ImageOptions& options,
   return std::optional(*bytes);
 }
 
+// Declares an option whose values are words, each standing for a value.
+template <typename T>
+CLI::Option* AddWords(CLI::App& app, const std::string& name, T& value,
+                      const std::map<std::string, T>& words,
+                      const std::string& help) {
+  std::vector<std::string> names;
+  std::string chosen;
+  for (const auto& [word, meaning] : words) {
+    names.push_back(word);
+    if (meaning == value) chosen = word;
+  }
+  return app
+      .add_option_function<std::string>(
+          name,
+          [&value, words](const std::string& word) { value = words.at(word); },
+          help)
+      ->check(CLI::IsMember(names))
+      ->type_name("WORD")
+      ->default_str(chosen);
+}
+
 // The image's name in the cache: with the whole path, as the working folder
 // changes.
 std::string NameOfFile(const ImageName& parsed, const std::string& image) {
@@ -82,6 +105,15 @@ Descriptor PublishedOf(const NamedImage& named, const Image& image) {
     }
   }
   return published;
+}
+
+// What the cache has of an image, layers apart.
+std::optional<ResolvedImage> FindCached(const NamedImage& named) {
+  if (!named.reference) return {};
+  auto image = named.cache.Find(*named.reference, named.platform);
+  if (!image) return {};
+  Descriptor published = PublishedOf(named, *image);
+  return ResolvedImage{*std::move(image), std::move(published)};
 }
 
 }  // namespace
@@ -123,11 +155,31 @@ void ImageOptions::AddTo(CLI::App& app) {
   app.add_flag("--tls-verify", tls_verify,
                "--tls-verify=false accepts plain HTTP and unknown "
                "certificates");
+  AddWords<PullPolicy>(app, "--pull", pull,
+                       {{"always", PullPolicy::kAlways},
+                        {"missing", PullPolicy::kMissing},
+                        {"never", PullPolicy::kNever}},
+                       "When to ask the registry; missing: for what is not in "
+                       "the cache");
+  app.add_flag("--offline", offline,
+               "Use the cache alone, without any request (as --pull=never)");
+  app.add_option("--max-concurrent-downloads", max_concurrent_downloads,
+                 "Layers downloaded at a time")
+      ->check(CLI::Range(1, 64))
+      ->type_name("N")
+      ->capture_default_str();
+  AddWords<ProgressStyle>(app, "--progress", progress,
+                          {{"auto", ProgressStyle::kAuto},
+                           {"plain", ProgressStyle::kPlain},
+                           {"json", ProgressStyle::kJson}},
+                          "How to show a pull; plain: a line per change; json: "
+                          "an object per event");
   app.add_flag("-q,--quiet", quiet, "Show no progress");
 }
 
 Result<NamedImage> OpenImage(const std::string& image,
                              const ImageOptions& options, const ToolIo& io) {
+  const bool may_ask = !options.offline && options.pull != PullPolicy::kNever;
   IMGMOUNT_TRY(const ImageName parsed, ImageName::Parse(image));
   Platform platform = Platform::OfThisMachine();
   if (!options.platform.empty()) {
@@ -138,7 +190,13 @@ Result<NamedImage> OpenImage(const std::string& image,
   if (parsed.transport == Transport::kRegistry) {
     // Before the cache is made: what is no name leaves no folder behind.
     IMGMOUNT_TRY(Reference reference, Reference::Parse(parsed.reference));
-    IMGMOUNT_TRY(auto source, OpenRegistry(reference, options, io));
+    std::unique_ptr<Source> source;
+    if (may_ask) {
+      IMGMOUNT_TRY(source, OpenRegistry(reference, options, io));
+    } else {
+      source = std::make_unique<OfflineSource>(
+          options.offline ? "--offline" : "--pull=never");
+    }
     IMGMOUNT_TRY(Cache cache, Cache::Open(folder));
     return NamedImage{.name = reference.Canonical(),
                       .familiar = reference.Familiar(),
@@ -146,6 +204,7 @@ Result<NamedImage> OpenImage(const std::string& image,
                       .reference = reference,
                       .cache = std::move(cache),
                       .platform = platform,
+                      .pull = may_ask ? options.pull : PullPolicy::kNever,
                       .source = std::move(source),
                       .cache_max_bytes = max_bytes};
   }
@@ -156,6 +215,7 @@ Result<NamedImage> OpenImage(const std::string& image,
                    .reference = {},
                    .cache = cache,
                    .platform = platform,
+                   .pull = PullPolicy::kAlways,  // a file costs nothing to ask
                    .source = {},
                    .cache_max_bytes = max_bytes};
   if (parsed.transport == Transport::kOciLayout) {
@@ -176,14 +236,13 @@ Result<NamedImage> OpenImage(const std::string& image,
 }
 
 Result<ResolvedImage> FindOrResolve(NamedImage& named) {
-  if (named.reference) {
-    auto found = named.cache.Find(*named.reference, named.platform);
-    if (found) {
-      Descriptor published = PublishedOf(named, *found);
-      return ResolvedImage{*std::move(found), std::move(published)};
-    }
-  }
+  auto cached = FindCached(named);
   // Whatever is wrong with what is cached, the source has it right.
+  if (!cached) return ResolveAnew(named);
+  if (named.pull != PullPolicy::kAlways) return *std::move(cached);
+  auto current = named.source->StillNames(named.selector, *cached);
+  if (!current) return Failure(std::move(current).error().In(named.familiar));
+  if (*current) return *std::move(cached);
   return ResolveAnew(named);
 }
 
@@ -195,9 +254,13 @@ Result<ResolvedImage> ResolveAnew(NamedImage& named) {
 }
 
 Status PullLayers(NamedImage& named, const ResolvedImage& resolved,
-                  const PullOptions& options, PullObserver& observer) {
-  IMGMOUNT_CHECK(PullLayers(*named.source, resolved, named.name, named.cache,
-                            options, observer));
+                  const ImageOptions& options, PullObserver& observer) {
+  IMGMOUNT_CHECK(PullLayers(
+      *named.source, resolved, named.name, named.cache,
+      {.platform = named.platform,
+       .max_concurrent_downloads = options.max_concurrent_downloads,
+       .cancel = options.cancel},
+      observer));
   if (!named.cache_max_bytes) return {};
   // Not the layout of an oci:DIR.
   IMGMOUNT_TRY(const Cache cache, Cache::Open(named.cache.folder()));

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 
+#include "fetch/progress/pull_progress.h"
 #include "fetch/puller.h"
 #include "meta/base/result.h"
 #include "meta/base/tool_io.h"
@@ -23,18 +24,32 @@ class App;
 
 namespace imgmount {
 
+// When a source is asked for what the cache may have, as in `docker run`.
+enum class PullPolicy {
+  kAlways,   // every time: a tag may have moved
+  kMissing,  // when the cache lacks it
+  kNever,
+};
+
 // Options that all tools share; AddTo() declares them with their help.
 struct ImageOptions {
-  std::string cache_dir;        // empty: Cache::DefaultFolder
-  std::string platform;         // empty: this machine's
-  std::string registries_conf;  // empty: CONTAINERS_REGISTRIES_CONF, then files
-  std::string creds;            // "user:password" for the named registry
-  std::string authfile;         // empty: as registry/credentials.h says
-  std::string cache_max_size;   // empty: IMGMOUNT_CACHE_MAX_SIZE, else none
+  std::string cache_dir = {};  // empty: Cache::DefaultFolder
+  std::string platform = {};   // empty: this machine's
+  std::string registries_conf =
+      {};                     // empty: CONTAINERS_REGISTRIES_CONF, then files
+  std::string creds = {};     // "user:password" for the named registry
+  std::string authfile = {};  // empty: as registry/credentials.h says
+  // Empty: IMGMOUNT_CACHE_MAX_SIZE, else none.
+  std::string cache_max_size = {};
   bool tls_verify = true;
+  PullPolicy pull = PullPolicy::kMissing;
+  bool offline = false;
+  int max_concurrent_downloads = 3;
+  ProgressStyle progress = ProgressStyle::kAuto;
   bool quiet = false;
   const CancelFlag* cancel = nullptr;  // may be null
 
+  // The policy set before is the default.
   void AddTo(CLI::App& app);
   // Only --cache-dir.
   void AddCacheTo(CLI::App& app);
@@ -49,6 +64,7 @@ struct NamedImage {
   std::optional<Reference> reference;  // of a registry's image
   Cache cache;  // of a layout transport: Cache::WithLayout, read in place
   Platform platform;
+  PullPolicy pull;
   std::unique_ptr<Source> source;  // made without any request
   std::optional<uint64_t> cache_max_bytes = {};
 };
@@ -56,8 +72,9 @@ struct NamedImage {
 Result<NamedImage> OpenImage(const std::string& image,
                              const ImageOptions& options, const ToolIo& io);
 
-// Manifest and config: from the cache when they are there, else from the
-// source (at most a few kilobytes; no layer).
+// Manifest and config, as the pull policy says: from the cache when they are
+// there, else from the source (at most a few kilobytes; no layer). A source
+// that is always asked gets one small question when the cache has an answer.
 Result<ResolvedImage> FindOrResolve(NamedImage& image);
 
 // What the source says now: as `docker pull`, a tag may have moved.
@@ -66,7 +83,7 @@ Result<ResolvedImage> ResolveAnew(NamedImage& image);
 // PullLayers() into the image's own cache under its own name; then the cache is
 // kept below its size, if it has one.
 Status PullLayers(NamedImage& image, const ResolvedImage& resolved,
-                  const PullOptions& options, PullObserver& observer);
+                  const ImageOptions& options, PullObserver& observer);
 
 }  // namespace imgmount
 

@@ -7,7 +7,7 @@
 
 #include "fetch/image_finder.h"
 #include "fetch/interrupt.h"
-#include "fetch/progress/pull_display.h"
+#include "fetch/progress/pull_progress.h"
 #include "meta/cli/command_line.h"
 
 namespace imgmount {
@@ -31,24 +31,16 @@ registry unavailable; 4 login refused; 5 wrong bytes; 6 unsupported; 64 usage;
 130 interrupted.)";
 
 Status Pull(const std::string& text, const ImageOptions& options,
-            int max_concurrent_downloads, const ToolIo& io) {
+            const ToolIo& io) {
   IMGMOUNT_TRY(NamedImage image, OpenImage(text, options, io));
-  using Style = PullDisplay::Style;
-  PullDisplay display(io.out,
-                      options.quiet        ? Style::kQuiet
-                      : io.out_is_terminal ? Style::kTerminal
-                                           : Style::kPlain,
-                      STDOUT_FILENO);
-  if (image.reference) display.Start(text, *image.reference);
-  IMGMOUNT_TRY(const ResolvedImage resolved, ResolveAnew(image));
-  IMGMOUNT_CHECK(
-      PullLayers(image, resolved,
-                 {.platform = image.platform,
-                  .max_concurrent_downloads = max_concurrent_downloads,
-                  .cancel = options.cancel},
-                 display));
-  display.Finish(resolved.published.digest, image.familiar);
-  io.out << image.name << '\n' << std::flush;
+  const auto progress = MakeProgress(io.out, io.out_is_terminal, STDOUT_FILENO,
+                                     options.progress, options.quiet);
+  if (image.reference) progress->Start(text, *image.reference);
+  IMGMOUNT_TRY(const ResolvedImage resolved, FindOrResolve(image));
+  IMGMOUNT_CHECK(PullLayers(image, resolved, options, *progress));
+  const Digest& published = resolved.published.digest;
+  progress->Finish(published, image.familiar);
+  progress->ShowName(image.name, published);
   return {};
 }
 
@@ -57,18 +49,12 @@ Status Pull(const std::string& text, const ImageOptions& options,
 int ImgpullMain(std::vector<std::string> args, const ToolIo& io) {
   CLI::App app("Download container images into the cache of imgmount.", kTool);
   app.footer(kExamples);
-  ImageOptions options;
+  ImageOptions options{.pull = PullPolicy::kAlways};
   std::vector<std::string> images;
-  int max_concurrent_downloads = 3;
   app.add_option("IMAGE", images, "An image name, or oci:DIR[:REF]")
       ->required()
       ->type_name("");
   options.AddTo(app);
-  app.add_option("--max-concurrent-downloads", max_concurrent_downloads,
-                 "Layers downloaded at a time")
-      ->check(CLI::Range(1, 64))
-      ->type_name("N")
-      ->capture_default_str();
   if (const auto done = ParseCommandLine(app, std::move(args), io)) {
     return *done;
   }
@@ -77,7 +63,7 @@ int ImgpullMain(std::vector<std::string> args, const ToolIo& io) {
   options.cancel = &interrupt.flag();
   int status = 0;
   for (const std::string& image : images) {
-    auto pulled = Pull(image, options, max_concurrent_downloads, io);
+    auto pulled = Pull(image, options, io);
     if (pulled) continue;
     const int failed = Report(io, kTool, pulled.error());
     if (status == 0) status = failed;

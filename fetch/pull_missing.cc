@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "fetch/progress/pull_display.h"
+#include "fetch/progress/pull_progress.h"
 #include "meta/store/layer_store.h"
 
 namespace imgmount {
@@ -29,18 +29,12 @@ Status PullMissing(NamedImage& image, const ResolvedImage& resolved,
                    const std::string& text, const ImageOptions& options,
                    const ToolIo& io) {
   if (IsComplete(image, resolved)) return {};
-  using Style = PullDisplay::Style;
-  PullDisplay display(io.err,
-                      options.quiet        ? Style::kQuiet
-                      : io.err_is_terminal ? Style::kTerminal
-                                           : Style::kPlain,
-                      STDERR_FILENO);
-  if (image.reference) display.Start(text, *image.reference);
-  IMGMOUNT_CHECK(PullLayers(
-      image, resolved, {.platform = image.platform, .cancel = options.cancel},
-      display));
+  const auto progress = MakeProgress(io.err, io.err_is_terminal, STDERR_FILENO,
+                                     options.progress, options.quiet);
+  if (image.reference) progress->Start(text, *image.reference);
+  IMGMOUNT_CHECK(PullLayers(image, resolved, options, *progress));
   if (image.reference) {
-    display.Finish(resolved.published.digest, image.familiar);
+    progress->Finish(resolved.published.digest, image.familiar);
   }
   return {};
 }

@@ -33,6 +33,8 @@ class BlobSink {
   virtual bool stopped() const { return false; }
 };
 
+struct ResolvedImage;
+
 // Where an image comes from. Thread-safe.
 class Source {
  public:
@@ -45,6 +47,12 @@ class Source {
   };
   // The manifest or index that the reference names (its tag or digest).
   virtual Result<Document> FetchManifest(const std::string& selector) = 0;
+  // Whether the reference still names what is known of it, when that costs less
+  // than FetchManifest(); false when only FetchManifest() can tell.
+  virtual Result<bool> StillNames(const std::string& /*selector*/,
+                                  const ResolvedImage& /*known*/) {
+    return false;
+  }
   // A small blob (a config), verified.
   virtual Result<std::string> FetchSmallBlob(const Descriptor& descriptor) = 0;
   // A blob from `offset` on, pushed to `sink` in order. The sink's error ends

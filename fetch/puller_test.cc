@@ -235,6 +235,63 @@ TEST_F(PullerTest, ATagThatMovedIsNoticedByAPull) {
 
 // Wrong bytes.
 
+TEST_F(PullerTest, AlwaysAsksOnceWhetherTheTagHasMoved) {
+  ASSERT_TRUE(Pull(Name()));
+  const auto requests = [this] { return registry_.http().requests().size(); };
+  options_.pull = PullPolicy::kAlways;
+  size_t before = requests();
+  NamedImage named = Open(Name());
+  ASSERT_TRUE(FindOrResolve(named));
+  ASSERT_EQ(requests(), before + 1);
+  EXPECT_EQ(registry_.http().requests().back().method, "HEAD");
+
+  const TestImage other({LargeTar(9)});
+  registry_.AddImage("app", "latest", other);
+  EXPECT_EQ(FindOrResolve(named)->image.manifest_digest,
+            other.manifest_digest());
+}
+
+TEST_F(PullerTest, AServerWithoutHeadIsAskedByGet) {
+  ASSERT_TRUE(Pull(Name()));
+  registry_.Intercept([](const Request& request) -> std::optional<Reply> {
+    if (request.method != "HEAD") return {};
+    return Reply{.status = 405};
+  });
+  options_.pull = PullPolicy::kAlways;
+  NamedImage named = Open(Name());
+  const auto found = FindOrResolve(named);
+  ASSERT_TRUE(found) << found.error().message();
+  EXPECT_EQ(registry_.http().requests().back().method, "GET");
+}
+
+TEST_F(PullerTest, OfflineTheCacheIsAllThereIs) {
+  options_.offline = true;
+  {
+    NamedImage named = Open(Name());
+    const auto missing = FindOrResolve(named);
+    ASSERT_FALSE(missing);
+    EXPECT_EQ(missing.error().code(), ErrorCode::kNotFound);
+    EXPECT_THAT(missing.error().message(),
+                AllOf(HasSubstr(Name()), HasSubstr("--offline")));
+  }
+  EXPECT_EQ(registry_.http().requests().size(), 0u);
+
+  options_.offline = false;
+  ASSERT_TRUE(Pull(Name()));
+  const size_t before = registry_.http().requests().size();
+  options_.pull = PullPolicy::kNever;
+  NamedImage named = Open(Name());
+  const auto found = FindOrResolve(named);
+  ASSERT_TRUE(found) << found.error().message();
+  fs::remove(InCache("blobs/sha256") / image_.layer_digest(0).hex());
+  const auto pulled = PullLayers(named, *found, options_, observer_);
+  ASSERT_FALSE(pulled);
+  EXPECT_THAT(pulled.error().message(),
+              AllOf(HasSubstr(std::string(image_.layer_digest(0).short_hex())),
+                    HasSubstr("--pull=never")));
+  EXPECT_EQ(registry_.http().requests().size(), before);
+}
+
 TEST_F(PullerTest, AWrongBlobIsRefusedAndNothingIsKept) {
   Spoil(1, [](Reply& reply) { reply.body[1000] ^= 1; });
   const auto pulled = Pull(Name());

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <ostream>
 
+#include "fetch/progress/step_text.h"
 #include "fetch/progress/units.h"
 
 namespace imgmount {
@@ -18,34 +19,6 @@ using std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kBetweenDrawings{100};
 // A terminal this wide has room for speed and time left behind the bar.
 constexpr int kColumnsForSpeed = 130;
-
-const char* TextOf(Step step) {
-  switch (step) {
-    case Step::kPullingFsLayer:
-      return "Pulling fs layer";
-    case Step::kWaiting:
-      return "Waiting";
-    case Step::kDownloading:
-      return "Downloading";
-    case Step::kVerifyingChecksum:
-      return "Verifying Checksum";
-    case Step::kDownloadComplete:
-      return "Download complete";
-    case Step::kExtracting:
-      return "Extracting";
-    case Step::kPullComplete:
-      return "Pull complete";
-    case Step::kAlreadyExists:
-      return "Already exists";
-    case Step::kRetrying:
-      break;  // has a number in it
-  }
-  return "Retrying";
-}
-
-bool CountsBytes(Step step) {
-  return step == Step::kDownloading || step == Step::kExtracting;
-}
 
 bool IsLast(Step step) {
   return step == Step::kPullComplete || step == Step::kAlreadyExists;
@@ -88,9 +61,12 @@ void PullDisplay::Start(const std::string& text, const Reference& reference) {
 void PullDisplay::Finish(const Digest& published, const std::string& familiar) {
   const std::lock_guard lock(mutex_);
   Line("Digest: " + published.text());
-  Line(fmt::format("Status: {} for {}",
-                   any_new_ ? "Downloaded newer image" : "Image is up to date",
-                   familiar));
+  Line(StatusLine(any_new_, familiar));
+}
+
+void PullDisplay::ShowName(const std::string& name, const Digest&) {
+  const std::lock_guard lock(mutex_);
+  out_ << name << '\n' << std::flush;
 }
 
 void PullDisplay::OnImage(const Image& image) {
@@ -129,12 +105,7 @@ void PullDisplay::OnLayer(const Digest& digest, Step step, uint64_t done,
 }
 
 std::string PullDisplay::LayerLine(const Layer& layer, int columns) const {
-  std::string line = layer.id + ": ";
-  if (layer.step == Step::kRetrying) {
-    return line + fmt::format("Retrying in {} second{}", layer.done,
-                              layer.done == 1 ? "" : "s");
-  }
-  line += TextOf(layer.step);
+  std::string line = layer.id + ": " + StepText(layer.step, layer.done);
   if (!CountsBytes(layer.step)) return line;
   std::string progress = " " + ProgressBar(layer.done, layer.total, columns);
   if (line.size() + progress.size() > static_cast<size_t>(columns)) {

@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "fetch/puller.h"
+#include "fetch/progress/pull_progress.h"
 
 namespace imgmount {
 
@@ -24,7 +24,7 @@ struct TerminalSize {
   int rows = 24;
 };
 
-class PullDisplay : public PullObserver {
+class PullDisplay : public PullProgress {
  public:
   enum class Style { kTerminal, kPlain, kQuiet };
 
@@ -37,11 +37,9 @@ class PullDisplay : public PullObserver {
   PullDisplay(std::ostream& out, Style style, SizeSource size, Clock clock);
   ~PullDisplay() override;
 
-  // "latest: Pulling from library/nginx"; `text` is what the user typed.
-  void Start(const std::string& text, const Reference& reference);
-  // "Digest: …" and "Status: …".
-  void Finish(const Digest& published, const std::string& familiar);
-
+  void Start(const std::string& text, const Reference& reference) override;
+  void Finish(const Digest& published, const std::string& familiar) override;
+  void ShowName(const std::string& name, const Digest& published) override;
   void OnImage(const Image& image) override;
   void OnLayer(const Digest& layer, Step step, uint64_t done,
                uint64_t total) override;

@@ -170,6 +170,36 @@ Attempt<Source::Document> RegistrySource::ManifestFrom(
                   media_type ? WithoutParameters(*media_type) : "", digest};
 }
 
+Result<bool> RegistrySource::StillNames(const std::string& selector,
+                                        const ResolvedImage& known) {
+  if (Digest::Parse(selector)) {
+    return selector == known.published.digest.text();
+  }
+  bool same = false;
+  auto asked = Ask({}, [&](RegistryClient& client) -> Attempt<void> {
+    IMGMOUNT_ATTEMPT(
+        const HttpResponse response,
+        client.Fetch({.path = "manifests/" + selector,
+                      .what = client.endpoint().repository + ":" + selector,
+                      .headers = {AcceptHeader()},
+                      .method = "HEAD"},
+                     kMaxManifestBytes));
+    const std::string* digest = response.Find("docker-content-digest");
+    same = digest != nullptr && *digest == known.published.digest.text();
+    return {};
+  });
+  // Servers that do not know HEAD may know GET, and tell why they refuse.
+  const auto is_worth_a_get = [](const Error& error) {
+    return error.code() == ErrorCode::kNotFound ||
+           error.code() == ErrorCode::kUnsupported ||
+           error.code() == ErrorCode::kDenied;
+  };
+  if (!asked && !is_worth_a_get(asked.error())) {
+    return Failure(std::move(asked).error());
+  }
+  return same;
+}
+
 Result<std::string> RegistrySource::FetchSmallBlob(
     const Descriptor& descriptor) {
   if (descriptor.size > kMaxConfigBytes) {

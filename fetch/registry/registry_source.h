@@ -33,6 +33,9 @@ class RegistrySource : public Source {
                  Credentials credentials, Options options);
 
   Result<Document> FetchManifest(const std::string& selector) override;
+  // By one HEAD request; a digest needs none.
+  Result<bool> StillNames(const std::string& selector,
+                          const ResolvedImage& known) override;
   Result<std::string> FetchSmallBlob(const Descriptor& descriptor) override;
   Status FetchBlob(const Descriptor& descriptor, uint64_t offset,
                    BlobSink& sink) override;

@@ -1,0 +1,68 @@
+#include "fetch/progress/json_progress.h"
+
+#include <nlohmann/json.hpp>
+#include <ostream>
+
+#include "fetch/progress/step_text.h"
+
+namespace imgmount {
+namespace {
+
+// Keeps the order in which Docker writes them.
+using Json = nlohmann::ordered_json;
+
+constexpr std::chrono::milliseconds kBetweenBytes{100};
+
+void Print(std::ostream& out, const Json& event) {
+  // What the user typed need not be UTF-8.
+  out << event.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n'
+      << std::flush;
+}
+
+}  // namespace
+
+JsonProgress::JsonProgress(std::ostream& out, Clock clock)
+    : out_(out), clock_(std::move(clock)) {}
+
+void JsonProgress::Start(const std::string&, const Reference& reference) {
+  const std::lock_guard lock(mutex_);
+  Print(out_, {{"status", "Pulling from " + reference.repository},
+               {"id", reference.Selector()}});
+}
+
+void JsonProgress::Finish(const Digest& published,
+                          const std::string& familiar) {
+  const std::lock_guard lock(mutex_);
+  Print(out_, {{"status", "Digest: " + published.text()}});
+  Print(out_, {{"status", StatusLine(any_new_, familiar)}});
+}
+
+void JsonProgress::ShowName(const std::string& name, const Digest& published) {
+  const std::lock_guard lock(mutex_);
+  Print(out_, {{"aux", {{"Reference", name}, {"Digest", published.text()}}}});
+}
+
+void JsonProgress::OnImage(const Image&) {
+  const std::lock_guard lock(mutex_);
+  any_new_ = true;
+}
+
+void JsonProgress::OnLayer(const Digest& layer, Step step, uint64_t done,
+                           uint64_t total) {
+  const std::lock_guard lock(mutex_);
+  const auto now = clock_();
+  const auto told = told_.find(layer);
+  const bool all = done == total;
+  if (told != told_.end() && told->second.step == step && CountsBytes(step) &&
+      !all && now - told->second.at < kBetweenBytes) {
+    return;
+  }
+  told_.insert_or_assign(layer, Told{step, now});
+  Json detail = Json::object();
+  if (CountsBytes(step)) detail = {{"current", done}, {"total", total}};
+  Print(out_, {{"status", StepText(step, done)},
+               {"progressDetail", std::move(detail)},
+               {"id", std::string(layer.short_hex())}});
+}
+
+}  // namespace imgmount

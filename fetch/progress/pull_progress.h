@@ -1,0 +1,36 @@
+// PullProgress: what a tool shows of a pull, from its first line to its last.
+#ifndef IMGMOUNT_FETCH_PROGRESS_PULL_PROGRESS_H_
+#define IMGMOUNT_FETCH_PROGRESS_PULL_PROGRESS_H_
+
+#include <iosfwd>
+#include <memory>
+#include <string>
+
+#include "fetch/puller.h"
+
+namespace imgmount {
+
+class PullProgress : public PullObserver {
+ public:
+  // "latest: Pulling from library/nginx"; `text` is what the user typed.
+  virtual void Start(const std::string& text, const Reference& reference) = 0;
+  // "Digest: …" and "Status: …".
+  virtual void Finish(const Digest& published, const std::string& familiar) = 0;
+  // What a script wants to know: the image's whole name. Also when quiet.
+  virtual void ShowName(const std::string& name, const Digest& published) = 0;
+};
+
+enum class ProgressStyle {
+  kAuto,  // redrawn in place on a terminal, else kPlain
+  kPlain,
+  kJson,
+};
+
+// `fd` is where `out` goes. Quiet goes before any style.
+std::unique_ptr<PullProgress> MakeProgress(std::ostream& out, bool is_terminal,
+                                           int fd, ProgressStyle style,
+                                           bool quiet);
+
+}  // namespace imgmount
+
+#endif  // IMGMOUNT_FETCH_PROGRESS_PULL_PROGRESS_H_

@@ -1,0 +1,22 @@
+// A pull in Docker's words.
+#ifndef IMGMOUNT_FETCH_PROGRESS_STEP_TEXT_H_
+#define IMGMOUNT_FETCH_PROGRESS_STEP_TEXT_H_
+
+#include <string>
+
+#include "fetch/puller.h"
+
+namespace imgmount {
+
+// "Pull complete", "Retrying in 2 seconds". `done` is what OnLayer() was told.
+std::string StepText(PullObserver::Step step, uint64_t done);
+
+// Steps that are told again and again, with the bytes done.
+bool CountsBytes(PullObserver::Step step);
+
+// "Status: Downloaded newer image for nginx:latest".
+std::string StatusLine(bool downloaded, const std::string& familiar);
+
+}  // namespace imgmount
+
+#endif  // IMGMOUNT_FETCH_PROGRESS_STEP_TEXT_H_
