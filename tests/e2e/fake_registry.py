@@ -1,32 +1,44 @@
 """A registry that lies: serves a layout's blobs under any repository, and
 answers what a test tells it to."""
 
+import collections
 import http.server
 import pathlib
 import re
+import socket
 import threading
 
 PATH = re.compile(r"/v2/(?P<name>.+)/(?P<kind>manifests|blobs)/(?P<what>[^/]+)$")
 
 
 class _Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 64
+
     def handle_error(self, *_):
         pass  # a client that went away; a test looks at what the client says
+
+
+class _Server6(_Server):
+    address_family = socket.AF_INET6
 
 
 class FakeRegistry:
     """`tags`: manifest descriptors by tag. `answer`, when set, is called with
     each request (a handler: .path, .headers) and may return (status, headers,
-    body) in place of the truth."""
+    body) in place of the truth: a body that is shorter than its Content-Length
+    ends the connection. `sent` counts the bytes of bodies by path."""
 
-    def __init__(self, layout, tags):
+    def __init__(self, layout, tags, host="127.0.0.1"):
         self.layout = layout
         self.tags = tags
         self.answer = None
         self.requests = []
-        self._server = _Server(("127.0.0.1", 0), self._handler())
+        self.sent = collections.Counter()
+        server = _Server6 if ":" in host else _Server
+        self._server = server((host, 0), self._handler())
         self._server.daemon_threads = True
-        self.address = "127.0.0.1:%d" % self._server.server_address[1]
+        self.address = "%s:%d" % (f"[{host}]" if ":" in host else host,
+                                  self._server.server_address[1])
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def close(self):
@@ -52,6 +64,22 @@ class FakeRegistry:
         return 200, {"Content-Type": descriptor["mediaType"],
                      "Docker-Content-Digest": descriptor["digest"]}, body
 
+    def honest(self, request):
+        """The truth, or the part of it that the request's Range asks for."""
+        status, headers, body = self.truth(request.path)
+        start = re.match(r"bytes=(\d+)-", request.headers.get("Range", ""))
+        if status == 200 and start:
+            first = int(start[1])
+            headers = {**headers, "Content-Range":
+                       f"bytes {first}-{len(body) - 1}/{len(body)}"}
+            status, body = 206, body[first:]
+        return status, headers, body
+
+    def cut(self, request, limit):
+        """An honest answer whose connection breaks after so many bytes."""
+        status, headers, body = self.honest(request)
+        return status, {**headers, "Content-Length": str(len(body))}, body[:limit]
+
     def _media_type_of(self, digest):
         for descriptor in self.tags.values():
             if descriptor["digest"] == digest:
@@ -65,13 +93,7 @@ class FakeRegistry:
             def do_GET(self):
                 fake.requests.append(f"{self.command} {self.path}")
                 answer = fake.answer and fake.answer(self)
-                status, headers, body = answer or fake.truth(self.path)
-                start = re.match(r"bytes=(\d+)-", self.headers.get("Range", ""))
-                if start and status == 200 and not answer:
-                    first = int(start[1])
-                    headers = {**headers, "Content-Range":
-                               f"bytes {first}-{len(body) - 1}/{len(body)}"}
-                    status, body = 206, body[first:]
+                status, headers, body = answer or fake.honest(self)
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
@@ -81,6 +103,7 @@ class FakeRegistry:
                 try:
                     if self.command != "HEAD":
                         self.wfile.write(body)
+                        fake.sent[self.path] += len(body)
                 except ConnectionError:
                     pass  # the client has heard enough
                 if len(body) < int(headers.get("Content-Length", 0)):

@@ -164,6 +164,23 @@ class Logins(harness.EndToEnd):
         mounted = self.mount(image)
         self.assertEqual((mounted / "etc/motd").read_text(), "hello\n")
 
+    def test_http_2_over_tls(self):
+        registry = self.start(**self.tls())
+        self.trust(registry)
+        self.out_of("imgpull", "-q", registry + "/app:v1")
+        log = (self.scratch / "registry/log").read_text()
+        self.assertRegex(log, r'"GET /v2/app/blobs/\S+ HTTP/2\.0"')
+
+    def test_skopeo_sees_the_same_digest_with_the_same_login_and_ca(self):
+        registry = self.start(**self.tls(), **self.password())
+        self.trust(registry)
+        self.log_in(registry, name=".config/containers/auth.json")
+        image = registry + "/app:v1"
+        seen = subprocess.run(
+            ["skopeo", "inspect", "--format={{.Digest}}", "docker://" + image],
+            env=self.environment, check=True, capture_output=True, text=True).stdout
+        self.assertIn("Digest: " + seen, self.out_of("imgpull", image))
+
     def test_creds_are_not_shown_by_ps(self):
         registry = self.start(**self.password())
         self.out_of("imgpull", "-q", "--creds", self.LOGIN, registry + "/app:v1")
