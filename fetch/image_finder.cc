@@ -8,9 +8,8 @@
 #include "fetch/archive/tar_files.h"
 #include "fetch/layout_source.h"
 #include "fetch/offline_source.h"
-#include "fetch/registry/certs_d.h"
+#include "fetch/registry/endpoints.h"
 #include "fetch/registry/registry_source.h"
-#include "fetch/transport.h"
 #include "meta/cli/quantities.h"
 #include "meta/store/removal.h"
 
@@ -18,21 +17,24 @@ namespace imgmount {
 namespace {
 
 Result<std::unique_ptr<Source>> OpenRegistry(const Reference& reference,
+                                             const RegistriesConf& conf,
                                              const ImageOptions& options,
                                              const ToolIo& io) {
-  IMGMOUNT_TRY(const RegistriesConf conf,
-               RegistriesConf::Load(options.registries_conf, io));
-  IMGMOUNT_TRY(std::vector<Endpoint> endpoints, conf.EndpointsFor(reference));
-  for (Endpoint& endpoint : endpoints) {
-    IMGMOUNT_TRY(endpoint.tls, FindCertificates(endpoint.registry, io));
-    if (!options.tls_verify) endpoint.insecure = true;
+  if (options.offline || options.pull == PullPolicy::kNever) {
+    return std::make_unique<OfflineSource>(options.offline ? "--offline"
+                                                           : "--pull=never");
   }
+  IMGMOUNT_TRY(std::vector<Endpoint> endpoints,
+               FindEndpoints(reference, conf, options.tls_verify, io));
   IMGMOUNT_TRY(Credentials credentials,
                Credentials::Load(
                    {.creds = options.creds, .authfile = options.authfile}, io));
   RegistrySource::Options source_options;
   if (const CancelFlag* cancel = options.cancel; cancel != nullptr) {
     source_options.http.stopped = [cancel] { return cancel->load(); };
+  }
+  if (io.env("http_proxy").value_or("").empty()) {
+    source_options.http.http_proxy = io.env("HTTP_PROXY").value_or("");
   }
   return std::make_unique<RegistrySource>(endpoints, std::move(credentials),
                                           std::move(source_options));
@@ -116,7 +118,89 @@ std::optional<ResolvedImage> FindCached(const NamedImage& named) {
   return ResolvedImage{*std::move(image), std::move(published)};
 }
 
+Result<NamedImage> OpenCandidate(const Reference& reference,
+                                 const RegistriesConf& conf, const Cache& cache,
+                                 const Platform& platform,
+                                 const ImageOptions& options,
+                                 const ToolIo& io) {
+  IMGMOUNT_TRY(auto source, OpenRegistry(reference, conf, options, io));
+  return NamedImage{.name = reference.Canonical(),
+                    .familiar = reference.Familiar(),
+                    .selector = reference.Selector(),
+                    .reference = reference,
+                    .cache = cache,
+                    .platform = platform,
+                    .pull = options.offline ? PullPolicy::kNever : options.pull,
+                    .source = std::move(source)};
+}
+
+// The candidate that is in the cache, else the first that a registry has.
+Result<Reference> Choose(const std::vector<Candidate>& candidates,
+                         const RegistriesConf& conf, const Cache& cache,
+                         const Platform& platform, const ImageOptions& options,
+                         const ToolIo& io) {
+  for (const Candidate& candidate : candidates) {
+    if (cache.Find(candidate.reference, platform)) return candidate.reference;
+  }
+  std::string refusals;
+  ErrorCode code = ErrorCode::kNotFound;
+  for (const Candidate& candidate : candidates) {
+    const Reference& reference = candidate.reference;
+    Status asked;
+    if (auto source = OpenRegistry(reference, conf, options, io); source) {
+      auto answer = (*source)->FetchManifest(reference.Selector());
+      if (answer) return reference;
+      asked = Failure(std::move(answer).error());
+    } else {
+      asked = Failure(std::move(source).error());
+    }
+    const Error& error = asked.error();
+    if (error.code() == ErrorCode::kCancelled) return Failure(error);
+    if (error.code() != ErrorCode::kNotFound) code = error.code();
+    refusals += (refusals.empty() ? "" : "; ") + reference.registry + ": " +
+                error.message();
+  }
+  return Fail(code, refusals);
+}
+
+Result<NamedImage> OpenRegistryImage(const ImageName& name,
+                                     const std::filesystem::path& folder,
+                                     const Platform& platform,
+                                     const ImageOptions& options,
+                                     const ToolIo& io) {
+  IMGMOUNT_TRY(const RegistriesConf conf,
+               RegistriesConf::Load(options.registries_conf, io));
+  IMGMOUNT_TRY(const auto candidates, CandidatesFor(name, conf));
+  const Reference& first = candidates.front().reference;
+  // What is blocked or malformed is told before a cache is made.
+  IMGMOUNT_CHECK(OpenRegistry(first, conf, options, io));
+  IMGMOUNT_TRY(const Cache cache, Cache::Open(folder));
+  if (candidates.size() == 1) {
+    return OpenCandidate(first, conf, cache, platform, options, io);
+  }
+  auto chosen = Choose(candidates, conf, cache, platform, options, io);
+  if (!chosen) {
+    return Failure(std::move(chosen).error().In(
+        name.reference + ": in none of the " + candidates.front().why));
+  }
+  return OpenCandidate(*chosen, conf, cache, platform, options, io);
+}
+
 }  // namespace
+
+Result<std::vector<Candidate>> CandidatesFor(const ImageName& name,
+                                             const RegistriesConf& conf) {
+  IMGMOUNT_TRY(const Reference reference, Reference::Parse(name.reference));
+  if (name.explicitly_docker || Reference::NamesRegistry(name.reference)) {
+    return std::vector{Candidate{reference, ""}};
+  }
+  std::vector<Candidate> candidates;
+  for (const auto& [text, why] : conf.FullNamesOf(name.reference)) {
+    IMGMOUNT_TRY(const Reference full, Reference::Parse(text));
+    candidates.push_back({full, why});
+  }
+  return candidates;
+}
 
 void ImageOptions::AddCacheTo(CLI::App& app) {
   app.add_option("--cache-dir", cache_dir,
@@ -179,7 +263,6 @@ void ImageOptions::AddTo(CLI::App& app) {
 
 Result<NamedImage> OpenImage(const std::string& image,
                              const ImageOptions& options, const ToolIo& io) {
-  const bool may_ask = !options.offline && options.pull != PullPolicy::kNever;
   IMGMOUNT_TRY(const ImageName parsed, ImageName::Parse(image));
   Platform platform = Platform::OfThisMachine();
   if (!options.platform.empty()) {
@@ -188,25 +271,10 @@ Result<NamedImage> OpenImage(const std::string& image,
   const std::filesystem::path folder = options.CacheFolder(io);
   IMGMOUNT_TRY(const auto max_bytes, MaxBytes(options, io));
   if (parsed.transport == Transport::kRegistry) {
-    // Before the cache is made: what is no name leaves no folder behind.
-    IMGMOUNT_TRY(Reference reference, Reference::Parse(parsed.reference));
-    std::unique_ptr<Source> source;
-    if (may_ask) {
-      IMGMOUNT_TRY(source, OpenRegistry(reference, options, io));
-    } else {
-      source = std::make_unique<OfflineSource>(
-          options.offline ? "--offline" : "--pull=never");
-    }
-    IMGMOUNT_TRY(Cache cache, Cache::Open(folder));
-    return NamedImage{.name = reference.Canonical(),
-                      .familiar = reference.Familiar(),
-                      .selector = reference.Selector(),
-                      .reference = reference,
-                      .cache = std::move(cache),
-                      .platform = platform,
-                      .pull = may_ask ? options.pull : PullPolicy::kNever,
-                      .source = std::move(source),
-                      .cache_max_bytes = max_bytes};
+    IMGMOUNT_TRY(NamedImage named,
+                 OpenRegistryImage(parsed, folder, platform, options, io));
+    named.cache_max_bytes = max_bytes;
+    return named;
   }
   IMGMOUNT_TRY(Cache cache, Cache::Open(folder));
   NamedImage named{.name = NameOfFile(parsed, image),

@@ -10,9 +10,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "fetch/progress/pull_progress.h"
 #include "fetch/puller.h"
+#include "fetch/registry/registries_conf.h"
+#include "fetch/transport.h"
 #include "meta/base/result.h"
 #include "meta/base/tool_io.h"
 #include "meta/image/platform.h"
@@ -65,10 +68,21 @@ struct NamedImage {
   Cache cache;  // of a layout transport: Cache::WithLayout, read in place
   Platform platform;
   PullPolicy pull;
-  std::unique_ptr<Source> source;  // made without any request
+  std::unique_ptr<Source> source;
   std::optional<uint64_t> cache_max_bytes = {};
 };
 
+// What a registry's image name may stand for, best first, and why.
+struct Candidate {
+  Reference reference;
+  std::string why;  // "": the name says it itself
+};
+Result<std::vector<Candidate>> CandidatesFor(const ImageName& name,
+                                             const RegistriesConf& conf);
+
+// No request is made, unless the name has no registry and several registries
+// are configured for such names: then they are asked in turn who has it, if
+// none of their images is in the cache.
 Result<NamedImage> OpenImage(const std::string& image,
                              const ImageOptions& options, const ToolIo& io);
 

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <ostream>
 
+#include "fetch/explain.h"
 #include "fetch/image_finder.h"
 #include "fetch/interrupt.h"
 #include "fetch/progress/pull_progress.h"
@@ -44,6 +45,13 @@ Status Pull(const std::string& text, const ImageOptions& options,
   return {};
 }
 
+Status Explain(const std::string& text, const ImageOptions& options,
+               const ToolIo& io) {
+  IMGMOUNT_TRY(const std::string lines, ExplainImage(text, options, io));
+  io.out << lines;
+  return {};
+}
+
 }  // namespace
 
 int ImgpullMain(std::vector<std::string> args, const ToolIo& io) {
@@ -51,10 +59,14 @@ int ImgpullMain(std::vector<std::string> args, const ToolIo& io) {
   app.footer(kExamples);
   ImageOptions options{.pull = PullPolicy::kAlways};
   std::vector<std::string> images;
+  bool explain = false;
   app.add_option("IMAGE", images, "An image name, or oci:DIR[:REF]")
       ->required()
       ->type_name("");
   options.AddTo(app);
+  app.add_flag("--explain", explain,
+               "Print where each IMAGE would come from, with which login and "
+               "certificates, and why; fetch nothing");
   if (const auto done = ParseCommandLine(app, std::move(args), io)) {
     return *done;
   }
@@ -63,7 +75,8 @@ int ImgpullMain(std::vector<std::string> args, const ToolIo& io) {
   options.cancel = &interrupt.flag();
   int status = 0;
   for (const std::string& image : images) {
-    auto pulled = Pull(image, options, io);
+    const Status pulled =
+        explain ? Explain(image, options, io) : Pull(image, options, io);
     if (pulled) continue;
     const int failed = Report(io, kTool, pulled.error());
     if (status == 0) status = failed;

@@ -24,7 +24,7 @@ bool Take(std::string_view& text, std::string_view prefix) {
 
 Result<ImageName> ImageName::Parse(std::string_view text) {
   if (Take(text, "docker://")) {
-    return ImageName{Transport::kRegistry, "", std::string(text)};
+    return ImageName{Transport::kRegistry, "", std::string(text), true};
   }
   for (const auto& [prefix, transport] : kFileTransports) {
     if (!Take(text, prefix)) continue;

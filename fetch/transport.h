@@ -16,6 +16,9 @@ struct ImageName {
   Transport transport = Transport::kRegistry;
   std::string path;       // of a transport with files: the folder or file
   std::string reference;  // "nginx:1.25"; within files a name or ""
+  // docker:// was said: a name without a registry is Docker Hub's, whatever
+  // registries.conf says.
+  bool explicitly_docker = false;
 
   // "nginx", "docker://nginx", "oci:DIR[:REF]", "oci-archive:FILE[:REF]",
   // "docker-archive:FILE[:REF]". A transport that is known but not spoken is

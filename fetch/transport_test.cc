@@ -9,7 +9,8 @@ namespace {
 TEST(Transport, ABareNameIsARegistrys) {
   const ImageName nginx{Transport::kRegistry, "", "nginx:1.25"};
   EXPECT_EQ(ImageName::Parse("nginx:1.25"), nginx);
-  EXPECT_EQ(ImageName::Parse("docker://nginx:1.25"), nginx);
+  const ImageName docker_hubs{Transport::kRegistry, "", "nginx:1.25", true};
+  EXPECT_EQ(ImageName::Parse("docker://nginx:1.25"), docker_hubs);
   EXPECT_EQ(ImageName::Parse("localhost:5000/oci:x")->reference,
             "localhost:5000/oci:x");
 }

@@ -10,6 +10,7 @@
 #include <ostream>
 #include <utility>
 
+#include "fetch/explain.h"
 #include "fetch/image_finder.h"
 #include "fetch/interrupt.h"
 #include "fetch/pull_missing.h"
@@ -73,6 +74,7 @@ struct Arguments {
   std::string log_file;
   bool foreground = false;
   bool list = false;
+  bool explain = false;
   std::string unmount;
   bool push = true;
 };
@@ -82,6 +84,7 @@ class HelpFormat : public CLI::Formatter {
   std::string make_usage(const CLI::App* /*app*/,
                          std::string /*name*/) const override {
     return "Usage: imgmount [OPTIONS] IMAGE DIR\n"
+           "       imgmount --explain IMAGE\n"
            "       imgmount -u DIR\n"
            "       imgmount -l\n";
   }
@@ -101,6 +104,9 @@ void Declare(CLI::App& app, Arguments& args) {
                  "Log to this file rather than to the system log")
       ->type_name("FILE");
   app.add_flag("-l,--list", args.list, "List what is mounted, and where");
+  app.add_flag("--explain", args.explain,
+               "Print where IMAGE would come from, with which login and "
+               "certificates, and why; fetch nothing");
   app.add_option("-u,--unmount", args.unmount, "Unmount DIR")->type_name("DIR");
   app.add_flag("!--no-push", args.push,
                "Do not put small files into the page cache before they are "
@@ -201,6 +207,13 @@ Status MountImage(const Arguments& args, const ToolIo& io) {
 Status Run(const Arguments& args, const ToolIo& io) {
   if (args.list) return ListMounts(io);
   if (!args.unmount.empty()) return UnmountDirectory(args.unmount);
+  if (args.explain && !args.image.empty()) {
+    IMGMOUNT_TRY(const LayerSuffix suffix, ParseLayerSuffix(args.image));
+    IMGMOUNT_TRY(const std::string text,
+                 ExplainImage(suffix.image, args.image_options, io));
+    io.out << text;
+    return {};
+  }
   if (args.image.empty() || args.directory.empty()) {
     return Fail(ErrorCode::kUsage,
                 "IMAGE and DIR are needed; see imgmount --help");

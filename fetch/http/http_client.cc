@@ -32,6 +32,7 @@ HeaderList MakeHeaders(const HttpRequest& request) {
     list.reset(longer);
   };
   for (const std::string& header : request.headers) add(header);
+  for (const std::string& header : request.origin_headers) add(header);
   if (!request.authorization.empty()) {
     add("Authorization: " + request.authorization);
   }
@@ -145,6 +146,9 @@ class HttpClient::Transfer {
     set(CURLOPT_SSL_VERIFYPEER, request_.verify_tls ? 1L : 0L);
     set(CURLOPT_SSL_VERIFYHOST, request_.verify_tls ? 2L : 0L);
     if (request_.tls != nullptr) ConfigureTls(curl, *request_.tls);
+    if (!options_.http_proxy.empty() && !request_.url.secure()) {
+      set(CURLOPT_PROXY, options_.http_proxy.c_str());
+    }
     // A proxy's loopback is not ours.
     if (IsLoopback(request_.url.authority())) set(CURLOPT_NOPROXY, "*");
     if (request_.method == "HEAD") set(CURLOPT_NOBODY, 1L);
@@ -332,6 +336,7 @@ Attempt<HttpResponse> HttpClient::Send(HttpRequest request, size_t limit,
       }
       if (target.origin() != request.url.origin()) {
         request.authorization.clear();
+        request.origin_headers.clear();
         request.client_certificate = false;
       }
       request.url = std::move(target);

@@ -5,7 +5,8 @@
 // that the rules stand in one place: at most ten, an Authorization header and a
 // client certificate go only to the origin they were meant for, and https never
 // leads to http.
-// HTTPS_PROXY, HTTP_PROXY and NO_PROXY are honoured by libcurl.
+// HTTPS_PROXY, ALL_PROXY, http_proxy and NO_PROXY are honoured by libcurl;
+// HTTP_PROXY, which it leaves to CGI programs, by HttpOptions.
 #ifndef IMGMOUNT_FETCH_HTTP_HTTP_CLIENT_H_
 #define IMGMOUNT_FETCH_HTTP_HTTP_CLIENT_H_
 
@@ -29,6 +30,7 @@ struct HttpOptions {
   std::chrono::milliseconds connect_timeout{30'000};
   // A transfer ends when nothing at all arrives for so long.
   std::chrono::milliseconds stall_timeout{60'000};
+  std::string http_proxy = {};  // for http URLs; "": what libcurl finds
   // Looked at about once a second; true ends a request with kCancelled.
   std::function<bool()> stopped = {};
 };
@@ -36,9 +38,10 @@ struct HttpOptions {
 struct HttpRequest {
   Url url;
   std::string method = "GET";
-  std::vector<std::string> headers = {};  // "Accept: …"
-  std::string authorization = {};         // the header's value; "": none
-  std::optional<std::string> form = {};   // of a POST, encoded
+  std::vector<std::string> headers = {};         // "Accept: …"
+  std::vector<std::string> origin_headers = {};  // for the URL's origin alone
+  std::string authorization = {};                // the header's value; "": none
+  std::optional<std::string> form = {};          // of a POST, encoded
   bool verify_tls = true;
   const TlsFiles* tls = nullptr;    // outlives the request; null: none
   bool client_certificate = false;  // that of `tls` is for this origin

@@ -30,6 +30,9 @@ class Credentials {
   static Result<Credentials> Load(const Options& options, const ToolIo& io);
   static Credentials None() { return {}; }
 
+  // The files that are looked into, whether they exist or not.
+  const std::vector<std::string>& files() const { return files_; }
+
   // Where a registry's login stands, without asking a helper; nullopt: none.
   struct Place {
     std::string file;  // "--creds" for the option

@@ -1,13 +1,15 @@
 #include "fetch/registry/registries_conf.h"
 
 #include <fmt/format.h>
-#include <toml++/toml.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <optional>
 
+#include "fetch/registry/toml_values.h"
 #include "meta/base/file.h"
+#include "meta/image/json.h"
 
 namespace imgmount {
 namespace {
@@ -31,41 +33,6 @@ std::optional<size_t> MatchedLength(std::string_view prefix,
   return prefix.size();
 }
 
-Result<std::string> String(const toml::table& table, std::string_view key) {
-  const toml::node* node = table.get(key);
-  if (node == nullptr) return std::string();
-  if (const auto value = node->value_exact<std::string>()) return *value;
-  return Fail(ErrorCode::kUsage, fmt::format("line {}: {} is not a string",
-                                             node->source().begin.line, key));
-}
-
-Result<bool> Bool(const toml::table& table, std::string_view key) {
-  const toml::node* node = table.get(key);
-  if (node == nullptr) return false;
-  if (const auto value = node->value_exact<bool>()) return *value;
-  return Fail(ErrorCode::kUsage, fmt::format("line {}: {} is not true or false",
-                                             node->source().begin.line, key));
-}
-
-// The tables of [[key]]; none where there is no such key.
-Result<std::vector<const toml::table*>> Tables(const toml::table& table,
-                                               std::string_view key) {
-  std::vector<const toml::table*> tables;
-  const toml::node* node = table.get(key);
-  if (node == nullptr) return tables;
-  const auto bad = [&] {
-    return Fail(ErrorCode::kUsage,
-                fmt::format("line {}: {} is not an array of tables",
-                            node->source().begin.line, key));
-  };
-  if (!node->is_array()) return bad();
-  for (const toml::node& element : *node->as_array()) {
-    if (!element.is_table()) return bad();
-    tables.push_back(element.as_table());
-  }
-  return tables;
-}
-
 // As containers/image: no scheme, no trailing slash.
 Result<std::string> CheckLocation(std::string location) {
   while (location.ends_with('/')) location.pop_back();
@@ -74,6 +41,47 @@ Result<std::string> CheckLocation(std::string location) {
                 fmt::format("location {}: a host, not a URL", location));
   }
   return location;
+}
+
+// nullopt: the file does not say.
+Result<std::optional<std::vector<std::string>>> SearchRegistries(
+    const toml::table& root) {
+  constexpr char kKey[] = "unqualified-search-registries";
+  if (root.get(kKey) == nullptr) {
+    return std::optional<std::vector<std::string>>();
+  }
+  IMGMOUNT_TRY(auto registries, StringsIn(root, kKey));
+  for (const std::string& registry : registries) {
+    if (!Reference::NamesRegistry(registry + "/")) {
+      return Fail(ErrorCode::kUsage,
+                  fmt::format("{}: {} is no registry", kKey, Quoted(registry)));
+    }
+  }
+  return std::optional(std::move(registries));
+}
+
+// Full names, or "", by short ones.
+Result<std::map<std::string, std::string>> Aliases(const toml::table& root) {
+  std::map<std::string, std::string> aliases;
+  const toml::node* node = root.get("aliases");
+  if (node == nullptr) return aliases;
+  const toml::table* table = node->as_table();
+  if (table == nullptr) return WrongType(*node, "aliases", "a table");
+  for (const auto& [key, value] : *table) {
+    IMGMOUNT_TRY(const std::string text, StringIn(*table, key.str()));
+    const auto reference = Reference::Parse(text);
+    const bool has_tag =
+        text.find(':', text.rfind('/') + 1) != std::string::npos;
+    if (!text.empty() && (!reference || !Reference::NamesRegistry(text) ||
+                          reference->digest || has_tag)) {
+      return Fail(
+          ErrorCode::kUsage,
+          fmt::format("line {}: alias {}: {} is no registry and name",
+                      value.source().begin.line, key.str(), Quoted(text)));
+    }
+    aliases.emplace(key.str(), text);
+  }
+  return aliases;
 }
 
 Result<bool> AddFile(RegistriesConf& conf, const fs::path& path) {
@@ -98,6 +106,13 @@ Status AddFolder(RegistriesConf& conf, const fs::path& folder) {
 }
 
 }  // namespace
+
+std::string ApiHost(const Endpoint& endpoint) {
+  return endpoint.registry == "docker.io" ||
+                 endpoint.registry == "index.docker.io"
+             ? "registry-1.docker.io"
+             : endpoint.registry;
+}
 
 Result<RegistriesConf> RegistriesConf::Load(const std::string& explicit_path,
                                             const ToolIo& io) {
@@ -128,25 +143,38 @@ Result<RegistriesConf> RegistriesConf::Load(const std::string& explicit_path,
   if (!user_folder.empty()) {
     IMGMOUNT_CHECK(AddFolder(conf, user_folder / "registries.conf.d"));
   }
+  // Where podman notes what a user has chosen.
+  const std::string cache = io.env("XDG_CACHE_HOME").value_or("");
+  fs::path chosen = "/var/cache";
+  if (::geteuid() != 0) {
+    chosen = cache.empty() ? fs::path(home) / ".cache" : fs::path(cache);
+  }
+  IMGMOUNT_CHECK(AddFile(conf, chosen / "containers/short-name-aliases.conf"));
   return conf;
 }
 
 Status RegistriesConf::Add(std::string_view text,
                            const std::string& file_name) {
-  toml::table root;
-  try {
-    root = toml::parse(text);
-  } catch (const toml::parse_error& error) {
-    return Fail(ErrorCode::kUsage,
-                fmt::format("{}: line {}: {}", file_name,
-                            error.source().begin.line, error.description()));
+  IMGMOUNT_TRY(const toml::table root, ParseToml(text, file_name));
+  auto search = SearchRegistries(root);
+  if (!search) return Failure(std::move(search).error().In(file_name));
+  if (*search) {
+    search_registries_ = **std::move(search);
+    search_file_ = file_name;
+  }
+  auto aliases = Aliases(root);
+  if (!aliases) return Failure(std::move(aliases).error().In(file_name));
+  for (const auto& [name, text] : *aliases) {
+    aliases_.erase(name);
+    if (text.empty()) continue;  // how a later file takes one back
+    aliases_[name] = {text, fmt::format("alias {} in {}", name, file_name)};
   }
   const auto read_place = [](const toml::table& table) -> Result<Place> {
     Place place;
-    IMGMOUNT_TRY(std::string location, String(table, "location"));
+    IMGMOUNT_TRY(std::string location, StringIn(table, "location"));
     IMGMOUNT_TRY(place.location, CheckLocation(std::move(location)));
-    IMGMOUNT_TRY(place.insecure, Bool(table, "insecure"));
-    IMGMOUNT_TRY(const std::string pull, String(table, "pull-from-mirror"));
+    IMGMOUNT_TRY(place.insecure, BoolIn(table, "insecure"));
+    IMGMOUNT_TRY(const std::string pull, StringIn(table, "pull-from-mirror"));
     if (pull == "digest-only") place.pull = Pull::kDigestOnly;
     if (pull == "tag-only") place.pull = Pull::kTagOnly;
     return place;
@@ -154,19 +182,19 @@ Status RegistriesConf::Add(std::string_view text,
   const auto read_registry = [&](const toml::table& table) -> Result<Registry> {
     Registry registry;
     registry.file_name = file_name;
-    IMGMOUNT_TRY(std::string prefix, String(table, "prefix"));
+    IMGMOUNT_TRY(std::string prefix, StringIn(table, "prefix"));
     IMGMOUNT_TRY(registry.prefix, CheckLocation(std::move(prefix)));
     IMGMOUNT_TRY(registry.self, read_place(table));
-    IMGMOUNT_TRY(registry.blocked, Bool(table, "blocked"));
+    IMGMOUNT_TRY(registry.blocked, BoolIn(table, "blocked"));
     IMGMOUNT_TRY(registry.mirror_by_digest_only,
-                 Bool(table, "mirror-by-digest-only"));
+                 BoolIn(table, "mirror-by-digest-only"));
     if (registry.prefix.empty()) registry.prefix = registry.self.location;
     if (registry.prefix.empty()) {
       return Fail(ErrorCode::kUsage,
                   fmt::format("line {}: a registry needs a prefix or location",
                               table.source().begin.line));
     }
-    IMGMOUNT_TRY(const auto mirrors, Tables(table, "mirror"));
+    IMGMOUNT_TRY(const auto mirrors, TablesIn(table, "mirror"));
     for (const toml::table* mirror : mirrors) {
       IMGMOUNT_TRY(Place place, read_place(*mirror));
       if (place.location.empty()) {
@@ -179,7 +207,7 @@ Status RegistriesConf::Add(std::string_view text,
     return registry;
   };
 
-  const auto tables = Tables(root, "registry");
+  const auto tables = TablesIn(root, "registry");
   if (!tables) return Failure(tables.error().In(file_name));
   for (const toml::table* table : *tables) {
     auto registry = read_registry(*table);
@@ -190,6 +218,29 @@ Status RegistriesConf::Add(std::string_view text,
     registries_.push_back(*std::move(registry));
   }
   return {};
+}
+
+std::vector<RegistriesConf::FullName> RegistriesConf::FullNamesOf(
+    const std::string& short_name) const {
+  // Neither aliases nor registries say which tag.
+  const size_t end = short_name.find_first_of(":@");
+  const std::string name = short_name.substr(0, end);
+  const std::string which =
+      end == std::string::npos ? "" : short_name.substr(end);
+  if (const auto alias = aliases_.find(name); alias != aliases_.end()) {
+    return {{alias->second.text + which, alias->second.why}};
+  }
+  std::vector<FullName> names;
+  for (const std::string& registry : search_registries_) {
+    names.push_back({fmt::format("{}/{}", registry, short_name),
+                     "unqualified-search-registries in " + search_file_});
+  }
+  if (names.empty()) names.push_back({"docker.io/" + short_name, ""});
+  return names;
+}
+
+bool RegistriesConf::Knows(const Reference& reference) const {
+  return Match(reference.registry + "/" + reference.repository) != nullptr;
 }
 
 const RegistriesConf::Registry* RegistriesConf::Match(
@@ -213,14 +264,18 @@ Result<std::vector<Endpoint>> RegistriesConf::EndpointsFor(
   if (registry == nullptr) return std::vector{itself};
   if (registry->blocked) {
     return Fail(ErrorCode::kDenied,
-                fmt::format("{} is blocked by {}", registry->prefix,
-                            registry->file_name));
+                fmt::format("{} is blocked by {}; remove `blocked = true` "
+                            "there to allow it",
+                            registry->prefix, registry->file_name));
   }
 
   const auto at = [&](const Place& place, bool mirror) -> Result<Endpoint> {
     Endpoint endpoint = itself;
     endpoint.insecure = place.insecure;
     endpoint.mirror = mirror;
+    endpoint.source =
+        fmt::format("{} of \"{}\" in {}", mirror ? "mirror" : "[[registry]]",
+                    registry->prefix, registry->file_name);
     if (place.location.empty()) return endpoint;
     const std::string moved =
         place.location + name.substr(*MatchedLength(registry->prefix, name));

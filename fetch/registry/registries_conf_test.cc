@@ -15,6 +15,11 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
+std::vector<Endpoint> WithoutSource(std::vector<Endpoint> endpoints) {
+  for (Endpoint& endpoint : endpoints) endpoint.source.clear();
+  return endpoints;
+}
+
 std::vector<Endpoint> Endpoints(const std::string& toml,
                                 const std::string& image) {
   RegistriesConf conf;
@@ -22,7 +27,7 @@ std::vector<Endpoint> Endpoints(const std::string& toml,
   EXPECT_TRUE(added) << added.error().message();
   const auto endpoints = conf.EndpointsFor(*Reference::Parse(image));
   EXPECT_TRUE(endpoints);
-  return endpoints ? *endpoints : std::vector<Endpoint>();
+  return WithoutSource(endpoints ? *endpoints : std::vector<Endpoint>());
 }
 
 TEST(RegistriesConf, WithoutAnEntryTheNameIsThePlace) {
@@ -102,7 +107,10 @@ TEST(RegistriesConf, ABlockedRegistryIsRefusedByFile) {
   const auto endpoints = conf.EndpointsFor(*Reference::Parse("bad.io/x"));
   ASSERT_FALSE(endpoints);
   EXPECT_EQ(endpoints.error().code(), ErrorCode::kDenied);
-  EXPECT_EQ(endpoints.error().message(), "bad.io is blocked by /etc/x.conf");
+  EXPECT_EQ(
+      endpoints.error().message(),
+      "bad.io is blocked by /etc/x.conf; remove `blocked = true` there to "
+      "allow it");
 }
 
 TEST(RegistriesConf, ALaterFileReplacesAnEntry) {
@@ -110,7 +118,9 @@ TEST(RegistriesConf, ALaterFileReplacesAnEntry) {
   ASSERT_TRUE(conf.Add("[[registry]]\nprefix = \"r.io\"\nblocked = true", "a"));
   ASSERT_TRUE(
       conf.Add("[[registry]]\nprefix = \"r.io\"\ninsecure = true", "b"));
-  EXPECT_THAT(*conf.EndpointsFor(*Reference::Parse("r.io/x")),
+  const auto endpoints = conf.EndpointsFor(*Reference::Parse("r.io/x"));
+  EXPECT_EQ(endpoints->front().source, "[[registry]] of \"r.io\" in b");
+  EXPECT_THAT(WithoutSource(*endpoints),
               ElementsAre(Endpoint{"r.io", "x", true}));
 }
 
@@ -121,6 +131,11 @@ TEST(RegistriesConf, MistakesAreToldWithTheirLine) {
       {"[[registry]]\nlocation = \"a\"\ninsecure = \"yes\"",
        "line 3: insecure is not true or false"},
       {"[[registry]]\nblocked = true", "needs a prefix"},
+      {"unqualified-search-registries = 5", "not an array of strings"},
+      {"unqualified-search-registries = [\"hub\"]", "\"hub\" is no registry"},
+      {"[aliases]\nx = \"y\"",
+       "line 2: alias x: \"y\" is no registry and name"},
+      {"[aliases]\nx = \"q.io/y:1\"", "is no registry and name"},
       {"[registry]\nprefix = \"a\"", "not an array of tables"},
       {"[[registry]]\nlocation = \"https://a\"", "not a URL"},
       {"[[registry]]\nlocation = \"a\"\n[[registry.mirror]]\ninsecure = true",
@@ -134,6 +149,38 @@ TEST(RegistriesConf, MistakesAreToldWithTheirLine) {
     EXPECT_THAT(added.error().message(), HasSubstr("my.conf: "));
     EXPECT_THAT(added.error().message(), HasSubstr(message));
   }
+}
+
+TEST(RegistriesConf, ANameWithoutARegistryIsDockerHubsByDefault) {
+  const auto names = RegistriesConf().FullNamesOf("user/app:1");
+  ASSERT_EQ(names.size(), 1u);
+  EXPECT_EQ(names[0].text, "docker.io/user/app:1");
+  EXPECT_EQ(names[0].why, "");
+}
+
+TEST(RegistriesConf, SearchRegistriesAndAliasesDecideShortNames) {
+  const auto names_of = [](const RegistriesConf& conf,
+                           const std::string& name) {
+    std::vector<std::string> texts;
+    for (const auto& full : conf.FullNamesOf(name)) texts.push_back(full.text);
+    return texts;
+  };
+  RegistriesConf conf;
+  ASSERT_TRUE(
+      conf.Add("unqualified-search-registries = [\"a.io\", \"b.io\"]\n"
+               "[aliases]\n\"tool\" = \"quay.io/me/tool\"\n"
+               "\"my/app\" = \"localhost/app\"\n",
+               "one.conf"));
+  EXPECT_THAT(names_of(conf, "x:1"), ElementsAre("a.io/x:1", "b.io/x:1"));
+  EXPECT_THAT(names_of(conf, "tool:2"), ElementsAre("quay.io/me/tool:2"));
+  EXPECT_THAT(names_of(conf, "my/app"), ElementsAre("localhost/app"));
+  EXPECT_EQ(conf.FullNamesOf("tool")[0].why, "alias tool in one.conf");
+
+  ASSERT_TRUE(
+      conf.Add("unqualified-search-registries = [\"c.io\"]\n"
+               "[aliases]\ntool = \"\"\n",
+               "two.conf"));
+  EXPECT_THAT(names_of(conf, "tool"), ElementsAre("c.io/tool"));
 }
 
 TEST(RegistriesConf, TheFileIsFoundByOptionThenEnvironmentThenHome) {

@@ -9,13 +9,6 @@ namespace {
 
 using Kind = Trouble::Kind;
 
-// docker.io is a name; the registry behind it is another host.
-std::string ApiHost(const std::string& registry) {
-  return registry == "docker.io" || registry == "index.docker.io"
-             ? "registry-1.docker.io"
-             : registry;
-}
-
 }  // namespace
 
 RegistryClient::RegistryClient(HttpClient& http, const Credentials& credentials,
@@ -70,11 +63,14 @@ Attempt<HttpResponse> RegistryClient::AskIn(Scheme scheme,
   IMGMOUNT_ATTEMPT(
       Url url,
       Url::Parse(fmt::format(
-          "{}://{}/v2/{}/{}", scheme == kHttp ? "http" : "https",
-          ApiHost(endpoint_.registry), endpoint_.repository, question.path)));
+          "{}://{}{}/{}/{}{}", scheme == kHttp ? "http" : "https",
+          ApiHost(endpoint_), endpoint_.api_root, endpoint_.repository,
+          question.path,
+          endpoint_.name_space.empty() ? "" : "?ns=" + endpoint_.name_space)));
   HttpRequest request{.url = std::move(url)};
   request.method = question.method;
   request.headers = question.headers;
+  request.origin_headers = endpoint_.headers;
   request.verify_tls = !endpoint_.insecure;
   request.tls = &endpoint_.tls;
   request.client_certificate = true;

@@ -37,6 +37,15 @@ std::string WithoutParameters(std::string_view media_type) {
   return std::string(media_type);
 }
 
+// What an endpoint may be asked is a matter of configuration, not of trying.
+Attempt<void> Allow(bool allowed, const Endpoint& endpoint, const char* what) {
+  if (allowed) return {};
+  return Give(Error(ErrorCode::kNotFound,
+                    fmt::format("{}: is not asked for {} ({})",
+                                endpoint.registry, what, endpoint.source)),
+              Kind::kFinal);
+}
+
 bool IsForeign(const Descriptor& blob) {
   return !blob.urls.empty() &&
          (blob.media_type.find("nondistributable") != std::string::npos ||
@@ -140,6 +149,11 @@ Attempt<Source::Document> RegistrySource::ManifestFrom(
     RegistryClient& client, const std::string& selector) {
   const Endpoint& endpoint = client.endpoint();
   const auto wanted = Digest::Parse(selector);
+  if (auto allowed = wanted ? Allow(endpoint.can_pull, endpoint, "manifests")
+                            : Allow(endpoint.can_resolve, endpoint, "tags");
+      !allowed) {
+    return tl::unexpected(std::move(allowed).error());
+  }
   const std::string what =
       endpoint.repository + (wanted ? "@" : ":") + selector;
   IMGMOUNT_ATTEMPT(HttpResponse response,
@@ -177,6 +191,11 @@ Result<bool> RegistrySource::StillNames(const std::string& selector,
   }
   bool same = false;
   auto asked = Ask({}, [&](RegistryClient& client) -> Attempt<void> {
+    const Endpoint& endpoint = client.endpoint();
+    if (auto allowed = Allow(endpoint.can_resolve, endpoint, "tags");
+        !allowed) {
+      return allowed;
+    }
     IMGMOUNT_ATTEMPT(
         const HttpResponse response,
         client.Fetch({.path = "manifests/" + selector,
@@ -231,6 +250,10 @@ Status RegistrySource::FetchBlob(const Descriptor& descriptor, uint64_t offset,
       .on_second = [&](int seconds) { sink.OnRetryIn(seconds); },
       .progress = [&] { return transfer.position(); }};
   auto fetched = Ask(patience, [&](RegistryClient& client) -> Attempt<void> {
+    const Endpoint& endpoint = client.endpoint();
+    if (auto allowed = Allow(endpoint.can_pull, endpoint, "blobs"); !allowed) {
+      return allowed;
+    }
     IMGMOUNT_ATTEMPT(const HttpResponse response,
                      client.Stream({.path = "blobs/" + descriptor.digest.text(),
                                     .what = "blob " + descriptor.digest.text(),

@@ -115,6 +115,12 @@ Failure Malformed(std::string_view text, std::string_view problem) {
 
 }  // namespace
 
+bool Reference::NamesRegistry(std::string_view text) {
+  const size_t slash = text.find('/');
+  return slash != std::string_view::npos &&
+         LooksLikeRegistry(text.substr(0, slash));
+}
+
 Result<Reference> Reference::Parse(std::string_view text) {
   if (text.empty()) {
     return Fail(ErrorCode::kUsage,
@@ -135,8 +141,7 @@ Result<Reference> Reference::Parse(std::string_view text) {
   reference.registry = kDefaultRegistry;
   std::string_view rest = text;
   const size_t slash = text.find('/');
-  if (slash != std::string_view::npos &&
-      LooksLikeRegistry(text.substr(0, slash))) {
+  if (NamesRegistry(text)) {
     const std::string_view first = text.substr(0, slash);
     rest.remove_prefix(slash + 1);
     if (first != kLegacyRegistry) reference.registry = first;

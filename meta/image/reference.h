@@ -24,6 +24,9 @@ struct Reference {
   // kUsage with what is wrong and where.
   static Result<Reference> Parse(std::string_view text);
 
+  // Whether the text begins with a registry: "localhost/x", not "user/x".
+  static bool NamesRegistry(std::string_view text);
+
   // "docker.io/library/nginx:latest"; with digest "…@sha256:…" (both kept).
   std::string Canonical() const;
   // As Docker shows it: "nginx:latest", "localhost:5000/x@sha256:…".
