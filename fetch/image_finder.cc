@@ -1,11 +1,14 @@
 #include "fetch/image_finder.h"
 
 #include <CLI/CLI.hpp>
+#include <functional>
 #include <map>
 
 #include "fetch/archive/docker_archive.h"
 #include "fetch/archive/oci_archive.h"
 #include "fetch/archive/tar_files.h"
+#include "fetch/engine/engine_socket.h"
+#include "fetch/engine/engine_source.h"
 #include "fetch/layout_source.h"
 #include "fetch/offline_source.h"
 #include "fetch/registry/endpoints.h"
@@ -15,6 +18,11 @@
 
 namespace imgmount {
 namespace {
+
+std::function<bool()> StoppedBy(const ImageOptions& options) {
+  const CancelFlag* cancel = options.cancel;
+  return [cancel] { return cancel != nullptr && cancel->load(); };
+}
 
 Result<std::unique_ptr<Source>> OpenRegistry(const Reference& reference,
                                              const RegistriesConf& conf,
@@ -30,9 +38,7 @@ Result<std::unique_ptr<Source>> OpenRegistry(const Reference& reference,
                Credentials::Load(
                    {.creds = options.creds, .authfile = options.authfile}, io));
   RegistrySource::Options source_options;
-  if (const CancelFlag* cancel = options.cancel; cancel != nullptr) {
-    source_options.http.stopped = [cancel] { return cancel->load(); };
-  }
+  source_options.http.stopped = StoppedBy(options);
   if (io.env("http_proxy").value_or("").empty()) {
     source_options.http.http_proxy = io.env("HTTP_PROXY").value_or("");
   }
@@ -111,8 +117,15 @@ Descriptor PublishedOf(const NamedImage& named, const Image& image) {
 
 // What the cache has of an image, layers apart.
 std::optional<ResolvedImage> FindCached(const NamedImage& named) {
-  if (!named.reference) return {};
-  auto image = named.cache.Find(*named.reference, named.platform);
+  if (named.source->in_place()) return {};
+  const auto find = [&]() -> Result<Image> {
+    if (named.reference) {
+      return named.cache.Find(*named.reference, named.platform);
+    }
+    IMGMOUNT_TRY(const Descriptor known, named.cache.FindName(named.name));
+    return named.cache.Load(known, named.platform);
+  };
+  auto image = find();
   if (!image) return {};
   Descriptor published = PublishedOf(named, *image);
   return ResolvedImage{*std::move(image), std::move(published)};
@@ -184,6 +197,33 @@ Result<NamedImage> OpenRegistryImage(const ImageName& name,
         name.reference + ": in none of the " + candidates.front().why));
   }
   return OpenCandidate(*chosen, conf, cache, platform, options, io);
+}
+
+Result<NamedImage> OpenEngineImage(const ImageName& name,
+                                   const std::string& text,
+                                   const std::filesystem::path& folder,
+                                   const Platform& platform,
+                                   const ImageOptions& options,
+                                   const ToolIo& io) {
+  // Without a tag the engine would export all that there are.
+  std::string image = name.reference;
+  if (!image.starts_with("sha256:")) {
+    IMGMOUNT_TRY(const Reference reference, Reference::Parse(image));
+    image = reference.Familiar();
+  }
+  IMGMOUNT_TRY(EngineSocket socket, FindEngineSocket(name.transport, io));
+  IMGMOUNT_TRY(const Cache cache, Cache::Open(folder));
+  return NamedImage{
+      .name = text.substr(0, text.find(':') + 1) + image,
+      .familiar = text,
+      .selector = "",
+      .reference = {},
+      .cache = cache,
+      .platform = platform,
+      .pull = PullPolicy::kAlways,  // it is on this machine
+      .source = std::make_unique<EngineSource>(
+          std::move(socket), image, cache.folder() / "imgmount/partial",
+          StoppedBy(options))};
 }
 
 }  // namespace
@@ -275,6 +315,10 @@ Result<NamedImage> OpenImage(const std::string& image,
                  OpenRegistryImage(parsed, folder, platform, options, io));
     named.cache_max_bytes = max_bytes;
     return named;
+  }
+  if (parsed.transport == Transport::kDockerDaemon ||
+      parsed.transport == Transport::kContainersStorage) {
+    return OpenEngineImage(parsed, image, folder, platform, options, io);
   }
   IMGMOUNT_TRY(Cache cache, Cache::Open(folder));
   NamedImage named{.name = NameOfFile(parsed, image),

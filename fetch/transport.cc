@@ -13,6 +13,11 @@ constexpr std::pair<std::string_view, Transport> kFileTransports[] = {
     {"docker-archive:", Transport::kDockerArchive},
 };
 
+constexpr std::pair<std::string_view, Transport> kEngines[] = {
+    {"docker-daemon:", Transport::kDockerDaemon},
+    {"containers-storage:", Transport::kContainersStorage},
+};
+
 // Removes `prefix` from the front of `text`, if it is there.
 bool Take(std::string_view& text, std::string_view prefix) {
   if (!text.starts_with(prefix)) return false;
@@ -40,14 +45,20 @@ Result<ImageName> ImageName::Parse(std::string_view text) {
     }
     return name;
   }
-  for (const std::string_view other :
-       {"docker-daemon:", "containers-storage:", "dir:"}) {
-    if (text.starts_with(other)) {
-      return Fail(ErrorCode::kUnsupported,
-                  fmt::format("{} is not supported; copy the image with "
-                              "`skopeo copy {} oci:DIR` and use oci:DIR",
-                              other, text));
+  for (const auto& [prefix, transport] : kEngines) {
+    if (!Take(text, prefix)) continue;
+    if (text.empty() || text.starts_with('[')) {
+      return Fail(
+          ErrorCode::kUsage,
+          fmt::format("{0} needs an image's name, as in {0}app:1", prefix));
     }
+    return ImageName{transport, "", std::string(text)};
+  }
+  if (text.starts_with("dir:")) {
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("dir: is not supported; copy the image with "
+                            "`skopeo copy {} oci:DIR` and use oci:DIR",
+                            text));
   }
   return ImageName{Transport::kRegistry, "", std::string(text)};
 }

@@ -10,7 +10,14 @@
 
 namespace imgmount {
 
-enum class Transport { kRegistry, kOciLayout, kOciArchive, kDockerArchive };
+enum class Transport {
+  kRegistry,
+  kOciLayout,
+  kOciArchive,
+  kDockerArchive,
+  kDockerDaemon,       // Docker's or any engine that speaks its API
+  kContainersStorage,  // the same of podman's service
+};
 
 struct ImageName {
   Transport transport = Transport::kRegistry;
@@ -21,7 +28,8 @@ struct ImageName {
   bool explicitly_docker = false;
 
   // "nginx", "docker://nginx", "oci:DIR[:REF]", "oci-archive:FILE[:REF]",
-  // "docker-archive:FILE[:REF]". A transport that is known but not spoken is
+  // "docker-archive:FILE[:REF]", "docker-daemon:REF", "containers-storage:REF".
+  // A transport that is known but not spoken is
   // kUnsupported.
   static Result<ImageName> Parse(std::string_view text);
   bool operator==(const ImageName&) const = default;

@@ -33,11 +33,23 @@ TEST(Transport, AnArchiveIsAFileAndAName) {
             (ImageName{Transport::kDockerArchive, "b.tar", "@2"}));
 }
 
+TEST(Transport, AnEngineHasNames) {
+  EXPECT_EQ(*ImageName::Parse("docker-daemon:app:1"),
+            (ImageName{Transport::kDockerDaemon, "", "app:1"}));
+  EXPECT_EQ(*ImageName::Parse("containers-storage:localhost/app"),
+            (ImageName{Transport::kContainersStorage, "", "localhost/app"}));
+  EXPECT_EQ(ImageName::Parse("docker-daemon:").error().code(),
+            ErrorCode::kUsage);
+  EXPECT_EQ(ImageName::Parse("containers-storage:[vfs@/x]app").error().code(),
+            ErrorCode::kUsage);
+}
+
 TEST(Transport, WhatIsNotSpokenIsToldWithAWayOut) {
-  const auto parsed = ImageName::Parse("containers-storage:x");
+  const auto parsed = ImageName::Parse("dir:x");
   ASSERT_FALSE(parsed);
   EXPECT_EQ(parsed.error().code(), ErrorCode::kUnsupported);
-  EXPECT_THAT(parsed.error().message(), ::testing::HasSubstr("skopeo copy"));
+  EXPECT_THAT(parsed.error().message(),
+              ::testing::HasSubstr("skopeo copy dir:x oci:DIR"));
 }
 
 }  // namespace

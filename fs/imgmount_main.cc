@@ -34,8 +34,9 @@ constexpr char kTool[] = "imgmount";
 
 constexpr char kFooter[] = R"(
 IMAGE is a reference as docker takes it (nginx, user/app:1.2,
-localhost:5000/x@sha256:...), or oci:DIR[:REF], an image layout on disk. With
-@N behind it, the image as of its layer N; layer 0 is the bottom one. An image
+localhost:5000/x@sha256:...), or oci:DIR[:REF], oci-archive:FILE[:REF],
+docker-archive:FILE[:REF], docker-daemon:REF, containers-storage:REF. With @N
+behind it, the image as of its layer N; layer 0 is the bottom one. An image
 that is not in the cache is pulled first.
 
 The mount is served in the background until it is unmounted (imgmount -u DIR,

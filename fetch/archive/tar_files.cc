@@ -28,15 +28,6 @@ std::string Normalised(const fs::path& path) {
   return text;
 }
 
-// A file that ends with its descriptor.
-Result<UniqueFd> MakeScratchFile(const fs::path& folder) {
-  std::string name = (folder / "unpacked-XXXXXX").string();
-  UniqueFd fd(::mkostemp(name.data(), O_CLOEXEC));
-  if (!fd) return FailErrno(name, errno);
-  ::unlink(name.c_str());
-  return fd;
-}
-
 Result<bool> IsCompressed(int fd) {
   std::byte first[16];
   IMGMOUNT_TRY(const size_t n, ReadAt(fd, first, 0));
@@ -45,11 +36,25 @@ Result<bool> IsCompressed(int fd) {
 
 }  // namespace
 
+Result<UniqueFd> MakeScratchFile(const fs::path& folder) {
+  std::string name = (folder / "unpacked-XXXXXX").string();
+  UniqueFd fd(::mkostemp(name.data(), O_CLOEXEC));
+  if (!fd) return FailErrno(name, errno);
+  ::unlink(name.c_str());
+  return fd;
+}
+
 Result<TarFiles> TarFiles::Open(const fs::path& archive,
                                 const fs::path& scratch) {
+  IMGMOUNT_TRY(UniqueFd file, OpenFile(archive, O_RDONLY));
+  return FromFile(std::move(file), archive.string(), scratch);
+}
+
+Result<TarFiles> TarFiles::FromFile(UniqueFd archive, std::string name,
+                                    const fs::path& scratch) {
   TarFiles files;
-  files.name_ = archive.string();
-  IMGMOUNT_TRY(files.fd_, OpenFile(archive, O_RDONLY));
+  files.name_ = std::move(name);
+  files.fd_ = std::move(archive);
   auto compressed = IsCompressed(files.fd_.get());
   if (!compressed) return Failure(compressed.error().In(files.name_));
   if (*compressed) {

@@ -28,6 +28,10 @@ class TarFiles {
   static Result<TarFiles> Open(const std::filesystem::path& archive,
                                const std::filesystem::path& scratch);
 
+  // The same of an open file; `name` is for messages.
+  static Result<TarFiles> FromFile(UniqueFd archive, std::string name,
+                                   const std::filesystem::path& scratch);
+
   const std::string& name() const { return name_; }  // for messages
   // Follows links within the archive; of two files of a name, the last.
   Result<Run> Find(const std::string& path) const;
@@ -50,6 +54,9 @@ class TarFiles {
   UniqueFd fd_;
   std::map<std::string, Entry> entries_;
 };
+
+// A file in `folder` that ends with its descriptor.
+Result<UniqueFd> MakeScratchFile(const std::filesystem::path& folder);
 
 }  // namespace imgmount
 

@@ -149,6 +149,9 @@ class HttpClient::Transfer {
     if (!options_.http_proxy.empty() && !request_.url.secure()) {
       set(CURLOPT_PROXY, options_.http_proxy.c_str());
     }
+    if (!request_.unix_socket.empty()) {
+      set(CURLOPT_UNIX_SOCKET_PATH, request_.unix_socket.c_str());
+    }
     // A proxy's loopback is not ours.
     if (IsLoopback(request_.url.authority())) set(CURLOPT_NOPROXY, "*");
     if (request_.method == "HEAD") set(CURLOPT_NOBODY, 1L);

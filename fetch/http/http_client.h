@@ -43,6 +43,7 @@ struct HttpRequest {
   std::string authorization = {};                // the header's value; "": none
   std::optional<std::string> form = {};          // of a POST, encoded
   bool verify_tls = true;
+  std::string unix_socket = {};     // connects there, whatever the URL's host
   const TlsFiles* tls = nullptr;    // outlives the request; null: none
   bool client_certificate = false;  // that of `tls` is for this origin
   // More of the same question as HttpOptions::stopped; may be empty.

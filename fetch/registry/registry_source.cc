@@ -37,15 +37,6 @@ std::string WithoutParameters(std::string_view media_type) {
   return std::string(media_type);
 }
 
-// What an endpoint may be asked is a matter of configuration, not of trying.
-Attempt<void> Allow(bool allowed, const Endpoint& endpoint, const char* what) {
-  if (allowed) return {};
-  return Give(Error(ErrorCode::kNotFound,
-                    fmt::format("{}: is not asked for {} ({})",
-                                endpoint.registry, what, endpoint.source)),
-              Kind::kFinal);
-}
-
 bool IsForeign(const Descriptor& blob) {
   return !blob.urls.empty() &&
          (blob.media_type.find("nondistributable") != std::string::npos ||
@@ -77,7 +68,8 @@ RegistrySource::RegistrySource(const std::vector<Endpoint>& endpoints,
   }
 }
 
-Status RegistrySource::Ask(const Patience& patience, const Question& question) {
+Status RegistrySource::Ask(const Patience& patience, Ability needed,
+                           const Question& question) {
   const auto stopped = [&] {
     return patience.stopped() ||
            (options_.http.stopped && options_.http.stopped());
@@ -98,6 +90,16 @@ Status RegistrySource::Ask(const Patience& patience, const Question& question) {
     return Fail(error.code(), error.message() + mirrors);
   };
 
+  bool any_left_out = false;
+  for (size_t i = 0; i < clients_.size(); ++i) {
+    const Endpoint& endpoint = clients_[i]->endpoint();
+    if (endpoint.*needed) continue;
+    any_left_out = true;
+    troubles[i] = Trouble{Error(
+        ErrorCode::kNotFound, fmt::format("{}: may not be asked for that ({})",
+                                          endpoint.registry, endpoint.source))};
+  }
+
   int failures = 0;
   uint64_t progress = patience.progress();
   while (true) {
@@ -108,7 +110,8 @@ Status RegistrySource::Ask(const Patience& patience, const Question& question) {
       if (gave_final_answer(i)) continue;
       auto answer = question(*clients_[i]);
       if (answer) {
-        preferred_ = i;
+        // Who was left out has not failed, and may answer the next question.
+        if (!any_left_out) preferred_ = i;
         return {};
       }
       troubles[i] = std::move(answer).error();
@@ -138,7 +141,9 @@ Status RegistrySource::Ask(const Patience& patience, const Question& question) {
 Result<Source::Document> RegistrySource::FetchManifest(
     const std::string& selector) {
   std::optional<Document> document;
-  IMGMOUNT_CHECK(Ask({}, [&](RegistryClient& client) -> Attempt<void> {
+  const Ability needed =
+      Digest::Parse(selector) ? &Endpoint::can_pull : &Endpoint::can_resolve;
+  IMGMOUNT_CHECK(Ask({}, needed, [&](RegistryClient& client) -> Attempt<void> {
     IMGMOUNT_ATTEMPT(document, ManifestFrom(client, selector));
     return {};
   }));
@@ -149,11 +154,6 @@ Attempt<Source::Document> RegistrySource::ManifestFrom(
     RegistryClient& client, const std::string& selector) {
   const Endpoint& endpoint = client.endpoint();
   const auto wanted = Digest::Parse(selector);
-  if (auto allowed = wanted ? Allow(endpoint.can_pull, endpoint, "manifests")
-                            : Allow(endpoint.can_resolve, endpoint, "tags");
-      !allowed) {
-    return tl::unexpected(std::move(allowed).error());
-  }
   const std::string what =
       endpoint.repository + (wanted ? "@" : ":") + selector;
   IMGMOUNT_ATTEMPT(HttpResponse response,
@@ -190,23 +190,20 @@ Result<bool> RegistrySource::StillNames(const std::string& selector,
     return selector == known.published.digest.text();
   }
   bool same = false;
-  auto asked = Ask({}, [&](RegistryClient& client) -> Attempt<void> {
-    const Endpoint& endpoint = client.endpoint();
-    if (auto allowed = Allow(endpoint.can_resolve, endpoint, "tags");
-        !allowed) {
-      return allowed;
-    }
-    IMGMOUNT_ATTEMPT(
-        const HttpResponse response,
-        client.Fetch({.path = "manifests/" + selector,
-                      .what = client.endpoint().repository + ":" + selector,
-                      .headers = {AcceptHeader()},
-                      .method = "HEAD"},
-                     kMaxManifestBytes));
-    const std::string* digest = response.Find("docker-content-digest");
-    same = digest != nullptr && *digest == known.published.digest.text();
-    return {};
-  });
+  auto asked = Ask(
+      {}, &Endpoint::can_resolve, [&](RegistryClient& client) -> Attempt<void> {
+        const Endpoint& endpoint = client.endpoint();
+        IMGMOUNT_ATTEMPT(
+            const HttpResponse response,
+            client.Fetch({.path = "manifests/" + selector,
+                          .what = client.endpoint().repository + ":" + selector,
+                          .headers = {AcceptHeader()},
+                          .method = "HEAD"},
+                         kMaxManifestBytes));
+        const std::string* digest = response.Find("docker-content-digest");
+        same = digest != nullptr && *digest == known.published.digest.text();
+        return {};
+      });
   // Servers that do not know HEAD may know GET, and tell why they refuse.
   const auto is_worth_a_get = [](const Error& error) {
     return error.code() == ErrorCode::kNotFound ||
@@ -249,19 +246,18 @@ Status RegistrySource::FetchBlob(const Descriptor& descriptor, uint64_t offset,
       .stopped = [&] { return sink.stopped(); },
       .on_second = [&](int seconds) { sink.OnRetryIn(seconds); },
       .progress = [&] { return transfer.position(); }};
-  auto fetched = Ask(patience, [&](RegistryClient& client) -> Attempt<void> {
-    const Endpoint& endpoint = client.endpoint();
-    if (auto allowed = Allow(endpoint.can_pull, endpoint, "blobs"); !allowed) {
-      return allowed;
-    }
-    IMGMOUNT_ATTEMPT(const HttpResponse response,
-                     client.Stream({.path = "blobs/" + descriptor.digest.text(),
-                                    .what = "blob " + descriptor.digest.text(),
-                                    .headers = transfer.RequestHeaders(),
-                                    .stopped = patience.stopped},
-                                   transfer));
-    return transfer.CheckComplete(response.url.authority());
-  });
+  auto fetched =
+      Ask(patience, &Endpoint::can_pull,
+          [&](RegistryClient& client) -> Attempt<void> {
+            IMGMOUNT_ATTEMPT(
+                const HttpResponse response,
+                client.Stream({.path = "blobs/" + descriptor.digest.text(),
+                               .what = "blob " + descriptor.digest.text(),
+                               .headers = transfer.RequestHeaders(),
+                               .stopped = patience.stopped},
+                              transfer));
+            return transfer.CheckComplete(response.url.authority());
+          });
   if (!fetched && fetched.error().code() == ErrorCode::kNotFound &&
       IsForeign(descriptor)) {
     return FetchForeign(descriptor, transfer.position(), sink);

@@ -49,7 +49,10 @@ class RegistrySource : public Source {
     std::function<uint64_t()> progress = [] { return uint64_t{0}; };
   };
   using Question = std::function<Attempt<void>(RegistryClient&)>;
-  Status Ask(const Patience& patience, const Question& question);
+  // Which endpoints may be asked it.
+  using Ability = bool Endpoint::*;
+  Status Ask(const Patience& patience, Ability needed,
+             const Question& question);
 
   Attempt<Document> ManifestFrom(RegistryClient& client,
                                  const std::string& selector);

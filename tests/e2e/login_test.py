@@ -96,7 +96,9 @@ class TokenServer:
         return (text + b"." + encode(signature)).decode()
 
 
-class Logins(harness.EndToEnd):
+class RealRegistry(harness.EndToEnd):
+    """Debian's docker-registry, with settings of its own."""
+
     LOGIN = "me:s3cret:word"
 
     def setUp(self):
@@ -117,10 +119,10 @@ class Logins(harness.EndToEnd):
         port = registry.address.rpartition(":")[2]
         return f"localhost:{port}"
 
-    def tls(self):
+    def tls(self, host="localhost"):
         certificate, key = self.authority.sign(
             self.scratch / "server",
-            "subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\n")
+            f"subjectAltName=DNS:{host},IP:127.0.0.1\nextendedKeyUsage=serverAuth\n")
         return {"REGISTRY_HTTP_TLS_CERTIFICATE": str(certificate),
                 "REGISTRY_HTTP_TLS_KEY": str(key)}
 
@@ -144,6 +146,8 @@ class Logins(harness.EndToEnd):
         path.write_text(json.dumps({"auths": {registry: {
             "auth": base64.b64encode(login.encode()).decode()}}}))
 
+
+class Logins(RealRegistry):
     def assert_no_secret(self, done):
         for secret in ("s3cret", base64.b64encode(self.LOGIN.encode()).decode()):
             self.assertNotIn(secret, done.stdout + done.stderr)

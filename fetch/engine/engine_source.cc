@@ -1,0 +1,131 @@
+#include "fetch/engine/engine_source.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "fetch/registry/error_body.h"
+#include "meta/base/file.h"
+
+namespace imgmount {
+namespace {
+
+using Json = nlohmann::json;
+using Kind = Trouble::Kind;
+
+constexpr size_t kMaxInspect = 16 << 20;
+// An engine may write a whole export to disk before it sends its first byte.
+constexpr std::chrono::minutes kPatience{30};
+
+class FileBody : public HttpBody {
+ public:
+  explicit FileBody(int fd) : fd_(fd) {}
+
+  Attempt<void> Begin(const HttpResponse&) override { return {}; }
+  Attempt<void> Write(std::span<const std::byte> bytes) override {
+    auto written = WriteAll(fd_, bytes);
+    if (!written) return Give(std::move(written).error(), Kind::kStop);
+    return {};
+  }
+
+ private:
+  const int fd_;
+};
+
+}  // namespace
+
+EngineSource::EngineSource(EngineSocket socket, std::string image,
+                           std::filesystem::path scratch,
+                           std::function<bool()> stopped)
+    : socket_(std::move(socket)),
+      image_(std::move(image)),
+      scratch_(std::move(scratch)),
+      http_({.stall_timeout = kPatience, .stopped = std::move(stopped)}) {}
+
+Result<HttpRequest> EngineSource::Question(const std::string& what) const {
+  // The host is not looked up: a socket has none.
+  IMGMOUNT_TRY(Url url, Url::Parse(fmt::format("http://localhost/images/{}/{}",
+                                               image_, what)));
+  HttpRequest request{.url = std::move(url)};
+  request.unix_socket = socket_.path;
+  return request;
+}
+
+Error EngineSource::Explain(Error error) const {
+  if (error.code() != ErrorCode::kUnavailable) return error;
+  struct stat status = {};
+  const bool there = ::stat(socket_.path.c_str(), &status) == 0;
+  return Error(
+      ErrorCode::kUnavailable,
+      fmt::format("{}: {}; {}", socket_.path,
+                  there ? "the engine does not answer" : "no such socket",
+                  socket_.advice));
+}
+
+Status EngineSource::CheckAnswer(const HttpResponse& response) const {
+  if (response.ok()) return {};
+  const std::string message = InParentheses(RegistryMessage(response.body));
+  if (response.status == 404) {
+    return Fail(ErrorCode::kNotFound,
+                fmt::format("the engine at {} has no image {}{}", socket_.path,
+                            image_, message));
+  }
+  return Fail(ErrorCode::kUnavailable,
+              fmt::format("the engine at {} answered {} when asked for {}{}",
+                          socket_.path, response.status, image_, message));
+}
+
+Result<DockerArchive*> EngineSource::Exported() {
+  const std::lock_guard lock(mutex_);
+  if (archive_) return archive_.get();
+  IMGMOUNT_TRY(UniqueFd file, MakeScratchFile(scratch_));
+  IMGMOUNT_TRY(const HttpRequest request, Question("get"));
+  FileBody body(file.get());
+  auto response = http_.Stream(request, body);
+  if (!response) return Failure(Explain(std::move(response).error().error));
+  IMGMOUNT_CHECK(CheckAnswer(*response));
+  IMGMOUNT_TRY(TarFiles files,
+               TarFiles::FromFile(std::move(file),
+                                  fmt::format("{} of {}", image_, socket_.path),
+                                  scratch_));
+  IMGMOUNT_TRY(archive_, DockerArchive::Open(std::move(files), ""));
+  return archive_.get();
+}
+
+Result<Source::Document> EngineSource::FetchManifest(
+    const std::string& /*selector*/) {
+  IMGMOUNT_TRY(DockerArchive* const archive, Exported());
+  return archive->FetchManifest("");
+}
+
+Result<bool> EngineSource::StillNames(const std::string& /*selector*/,
+                                      const ResolvedImage& known) {
+  IMGMOUNT_TRY(const HttpRequest request, Question("json"));
+  auto response = http_.Fetch(request, kMaxInspect);
+  if (!response) return Failure(Explain(std::move(response).error().error));
+  IMGMOUNT_CHECK(CheckAnswer(*response));
+  const Json answer = Json::parse(response->body, nullptr, false);
+  if (!answer.is_object() || !answer.contains("Id")) return false;
+  const Json& id = answer["Id"];
+  if (!id.is_string()) return false;
+  // Docker writes the algorithm in front, podman does not.
+  const Digest& config = known.image.manifest.config.digest;
+  const auto text = id.get<std::string>();
+  return text == config.text() || text == config.hex();
+}
+
+Result<std::string> EngineSource::FetchSmallBlob(const Descriptor& descriptor) {
+  IMGMOUNT_TRY(DockerArchive* const archive, Exported());
+  return archive->FetchSmallBlob(descriptor);
+}
+
+Status EngineSource::FetchBlob(const Descriptor& descriptor, uint64_t offset,
+                               BlobSink& sink) {
+  IMGMOUNT_TRY(DockerArchive* const archive, Exported());
+  return archive->FetchBlob(descriptor, offset, sink);
+}
+
+}  // namespace imgmount

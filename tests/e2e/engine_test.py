@@ -1,0 +1,127 @@
+"""Images of a container engine on this machine, by a small fake of its API:
+docker-daemon:REF and containers-storage:REF."""
+
+import http.server
+import json
+import pathlib
+import re
+import socketserver
+import subprocess
+import threading
+
+import harness
+from harness import NOT_FOUND, UNAVAILABLE, UNSUPPORTED, USAGE, Layout, add_image
+from tar_layer import file, tar
+
+
+class FakeEngine:
+    """Serves `archives`, files of `docker save` by name, on a unix socket."""
+
+    def __init__(self, path, archives):
+        self.requests = []
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def address_string(self):
+                return "engine"
+
+            def log_message(self, *_):
+                pass
+
+            def do_GET(self):
+                outer.requests.append(self.path)
+                match = re.fullmatch(r"/images/(.+)/(get|json)", self.path)
+                archive = match and archives.get(match[1])
+                if not archive:
+                    return self.answer(404, b'{"message":"No such image: x"}')
+                if match[2] == "get":
+                    return self.answer(200, archive.read_bytes())
+                return self.answer(200, json.dumps({"Id": config_of(archive)}).encode())
+
+            def answer(self, status, body):
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+        class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+            daemon_threads = True
+
+        self.server = Server(str(path), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def config_of(archive):
+    manifest = subprocess.run(["tar", "-xOf", str(archive), "manifest.json"],
+                              check=True, capture_output=True).stdout
+    return "sha256:" + json.loads(manifest)[0]["Config"].removesuffix(".json")
+
+
+class ImagesOfAnEngine(harness.EndToEnd):
+    def setUp(self):
+        super().setUp()
+        self.socket = self.scratch / "engine.sock"
+        self.archives = {}
+        self.engine = FakeEngine(self.socket, self.archives)
+        self.addCleanup(self.engine.stop)
+        self.environment["DOCKER_HOST"] = f"unix://{self.socket}"
+        self.environment["CONTAINER_HOST"] = f"unix://{self.socket}"
+        self.save("app:latest", "one")
+
+    def save(self, name, content):
+        layout = Layout(self.scratch / f"layout-{content}")
+        add_image(layout, "x", tar(file(content)))
+        archive = self.scratch / f"{content}.tar"
+        subprocess.run(["skopeo", "copy", "--quiet", f"oci:{layout.folder}:x",
+                        f"docker-archive:{archive}:{name}"], check=True)
+        self.archives[name] = archive
+
+    def test_an_image_of_docker(self):
+        self.assertTrue((self.mount("docker-daemon:app") / "one").exists())
+        self.assertIn("/images/app:latest/get", self.engine.requests)
+
+    def test_an_image_of_podman(self):
+        self.assertTrue((self.mount("containers-storage:app") / "one").exists())
+
+    def test_the_digest_is_skopeos(self):
+        seen = subprocess.run(
+            ["skopeo", "inspect", "--format={{.Digest}}",
+             f"docker-archive:{self.archives['app:latest']}"],
+            check=True, capture_output=True, text=True).stdout
+        self.assertIn("Digest: " + seen, self.out_of("imgpull", "docker-daemon:app"))
+
+    def test_what_is_cached_is_not_exported_again_until_it_changes(self):
+        self.out_of("imgpull", "docker-daemon:app")
+        self.engine.requests.clear()
+        self.out_of("imgpull", "docker-daemon:app")
+        self.assertEqual(self.engine.requests, ["/images/app:latest/json"])
+        self.save("app:latest", "two")
+        self.assertTrue((self.mount("docker-daemon:app") / "two").exists())
+
+    def test_an_image_by_id(self):
+        id = config_of(self.archives["app:latest"])
+        self.archives[id] = self.archives["app:latest"]
+        self.assertTrue((self.mount("docker-daemon:" + id) / "one").exists())
+
+    def test_errors_name_the_engine_and_what_to_do(self):
+        def fails(image, status, *names, **environment):
+            self.assert_fails(self.run_tool("imgpull", "-q", image, **environment),
+                              status, *names)
+        fails("docker-daemon:none", NOT_FOUND, "none:latest", str(self.socket))
+        nowhere = f"unix://{self.scratch}/nowhere"
+        fails("docker-daemon:app", UNAVAILABLE, "nowhere: no such socket",
+              "Docker Engine", DOCKER_HOST=nowhere)
+        fails("containers-storage:app", UNAVAILABLE, "podman system service",
+              CONTAINER_HOST=nowhere)
+        fails("docker-daemon:app", UNSUPPORTED, "DOCKER_HOST", DOCKER_HOST="ssh://me@x")
+        fails("docker-daemon:", USAGE, "docker-daemon:")
+        pathlib.Path(self.archives["app:latest"]).write_bytes(b"\0" * 5000)
+        fails("docker-daemon:app", harness.NOT_FOUND, "app:latest", "manifest.json")
+
+
+if __name__ == "__main__":
+    harness.main()
