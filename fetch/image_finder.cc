@@ -318,7 +318,10 @@ Result<NamedImage> OpenImage(const std::string& image,
   }
   if (parsed.transport == Transport::kDockerDaemon ||
       parsed.transport == Transport::kContainersStorage) {
-    return OpenEngineImage(parsed, image, folder, platform, options, io);
+    IMGMOUNT_TRY(NamedImage named,
+                 OpenEngineImage(parsed, image, folder, platform, options, io));
+    named.cache_max_bytes = max_bytes;
+    return named;
   }
   IMGMOUNT_TRY(Cache cache, Cache::Open(folder));
   NamedImage named{.name = NameOfFile(parsed, image),
@@ -367,12 +370,12 @@ Result<ResolvedImage> ResolveAnew(NamedImage& named) {
 
 Status PullLayers(NamedImage& named, const ResolvedImage& resolved,
                   const ImageOptions& options, PullObserver& observer) {
-  IMGMOUNT_CHECK(PullLayers(
-      *named.source, resolved, named.name, named.cache,
-      {.platform = named.platform,
-       .max_concurrent_downloads = options.max_concurrent_downloads,
-       .cancel = options.cancel},
-      observer));
+  IMGMOUNT_CHECK(
+      PullLayers(*named.source, resolved, named.name, named.cache,
+                 {.platform = named.platform,
+                  .max_concurrent_downloads = options.max_concurrent_downloads,
+                  .cancel = options.cancel},
+                 observer));
   if (!named.cache_max_bytes) return {};
   // Not the layout of an oci:DIR.
   IMGMOUNT_TRY(const Cache cache, Cache::Open(named.cache.folder()));

@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <thread>
 #include <vector>
 
 #include "meta/base/file.h"
@@ -105,9 +107,22 @@ void LayerPull::Tell(Step step, uint64_t done) {
   observer_.OnLayer(layer_.digest, step, done, layer_.size);
 }
 
+// Tried again and again, as nothing wakes one thread of a process that waits
+// in flock(2) when the user presses Ctrl-C.
+Result<FileLock> LayerPull::WaitForTurn() {
+  constexpr std::chrono::milliseconds kBetweenTries{50};
+  const std::string name = "layer-" + std::string(layer_.digest.hex());
+  for (bool told = false;; told = true) {
+    IMGMOUNT_TRY(auto lock, cache_.TryLock(name));
+    if (lock) return *std::move(lock);
+    if (stopped_()) return Fail(ErrorCode::kCancelled, "interrupted");
+    if (!told) Tell(Step::kWaiting);
+    std::this_thread::sleep_for(kBetweenTries);
+  }
+}
+
 Status LayerPull::Run() {
-  IMGMOUNT_TRY(const FileLock lock,
-               cache_.Lock("layer-" + std::string(layer_.digest.hex())));
+  IMGMOUNT_TRY(const FileLock lock, WaitForTurn());
   if (cache_.HasBlob(layer_.digest)) {
     if (HasDerivedFiles(cache_, layer_.digest)) {
       Tell(Step::kAlreadyExists);

@@ -31,6 +31,8 @@ class LayerPull {
  private:
   class Receiver;
 
+  // Other processes may be pulling the same layer.
+  Result<FileLock> WaitForTurn();
   Result<std::unique_ptr<FirstPass>> StartPass() const;
   Status IndexCachedBlob();
   Status Download(bool may_resume);

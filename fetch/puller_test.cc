@@ -431,6 +431,31 @@ TEST_F(PullerTest, AnInterruptionKeepsWhatHasArrived) {
   EXPECT_TRUE(Pull(Name()));
 }
 
+TEST_F(PullerTest, AWaitForAnotherProcessIsInterrupted) {
+  class Impatient : public Recorder {
+   public:
+    explicit Impatient(CancelFlag& cancel) : cancel_(cancel) {}
+    void OnLayer(const Digest&, Step step, uint64_t, uint64_t) override {
+      if (step == Step::kWaiting) cancel_ = true;
+    }
+
+   private:
+    CancelFlag& cancel_;
+  };
+  registry_.AddImage("app", "small", TestImage({LargeTar(1)}));
+  NamedImage named = Open(Name("small"));
+  const auto resolved = ResolveAnew(named);
+  ASSERT_TRUE(resolved);
+  const auto other =
+      named.cache.Lock("layer-" + std::string(image_.layer_digest(0).hex()));
+  ASSERT_TRUE(other);
+  Impatient observer(cancel_);
+  const auto pulled =
+      PullLayers(named, *resolved, {.cancel = &cancel_}, observer);
+  ASSERT_FALSE(pulled);
+  EXPECT_EQ(pulled.error().code(), ErrorCode::kCancelled);
+}
+
 // Derived files.
 
 TEST_F(PullerTest, ABlobWithoutDerivedFilesIsIndexedAgain) {

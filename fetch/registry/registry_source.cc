@@ -196,7 +196,7 @@ Result<bool> RegistrySource::StillNames(const std::string& selector,
         IMGMOUNT_ATTEMPT(
             const HttpResponse response,
             client.Fetch({.path = "manifests/" + selector,
-                          .what = client.endpoint().repository + ":" + selector,
+                          .what = endpoint.repository + ":" + selector,
                           .headers = {AcceptHeader()},
                           .method = "HEAD"},
                          kMaxManifestBytes));

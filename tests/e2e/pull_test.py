@@ -149,6 +149,36 @@ class PullOfSmallImages(harness.EndToEnd):
         self.out_of("imgpull", image)
         self.assertEqual(os.listdir(self.mount(image)), ["new"])
 
+    def test_pull_always_costs_one_head_request(self):
+        image = f"{self.hub.address}/app"
+        self.mount(image, at="one")
+        self.hub.requests.clear()
+        self.mount(image, "--pull=always", at="two")
+        self.assertEqual(self.hub.requests, ["HEAD /v2/app/manifests/latest"])
+        self.hub.tags["latest"] = add_image(self.layout, "two", tar(file("new")))
+        self.assertEqual(os.listdir(self.mount(image, at="three")), ["d"])
+        self.assertEqual(os.listdir(self.mount(image, "--pull=always", at="four")), ["new"])
+
+    def test_offline_and_never_make_no_request(self):
+        image = f"{self.hub.address}/app"
+        for option in "--offline", "--pull=never":
+            self.assert_fails(self.run_tool("imgpull", "-q", option, image),
+                              harness.NOT_FOUND, image, option)
+        self.assertEqual(self.hub.requests, [])
+        self.out_of("imgpull", "-q", image)
+        self.hub.requests.clear()
+        self.mount(image, "--offline")
+        self.out_of("imgpull", "-q", "--pull=never", image)
+        self.out_of("imgpull", "-q", "--pull=missing", image)
+        self.assertEqual(self.hub.requests, [])
+
+    def test_progress_as_json(self):
+        lines = self.out_of("imgpull", "--progress=json", f"{self.hub.address}/app")
+        events = [json.loads(line) for line in lines.splitlines()]
+        self.assertEqual(events[0], {"status": "Pulling from app", "id": "latest"})
+        self.assertIn("Pull complete", [event.get("status") for event in events])
+        self.assertEqual(events[-1]["aux"]["Digest"], self.manifest["digest"])
+
     def test_a_layer_shared_by_two_rows_is_fetched_once(self):
         layer = tar(dir("d"), file("d/f", b"one"))
         self.hub.tags["twice"] = add_image(self.layout, "twice", layer, layer)
