@@ -236,6 +236,11 @@ std::vector<std::string> Compare(const Facts& ours, const Facts& theirs,
            std::to_string(their.nlink));
     }
     if (our.implicit && how.relax_implicit) continue;
+    if (path.empty() && how.ignore_root) continue;
+    if (our.type == "dir" && how.relax_unlisted &&
+        their.mtime_seconds >= how.clock_from) {
+      continue;
+    }
     if (our.mode_and_owner != their.mode_and_owner) {
       note(path, "mode and owner", our.mode_and_owner, their.mode_and_owner);
     }

@@ -39,6 +39,11 @@ struct Comparison {
   bool relax_implicit = false;
   // overlayfs counts names that are hidden.
   bool ignore_nlink = false;
+  // And of those that its own layer's entries do not list last: podman makes
+  // them anew in every layer that has something in them.
+  bool relax_unlisted = false;
+  // The root directory is theirs.
+  bool ignore_root = false;
   // A directory's mtime on their side that is later than this says only when
   // they last changed something in it.
   int64_t clock_from = INT64_MAX;

@@ -33,7 +33,7 @@ std::string PutBlob(const fs::path& layout, const std::string& bytes) {
 
 }  // namespace
 
-Ran Run(const std::vector<std::string>& command) {
+Ran Run(const std::vector<std::string>& command, const fs::path& output) {
   std::vector<char*> argv;
   for (const std::string& word : command) {
     argv.push_back(const_cast<char*>(word.c_str()));
@@ -43,7 +43,8 @@ Ran Run(const std::vector<std::string>& command) {
   if (::pipe2(errors.data(), O_CLOEXEC) != 0) throw std::runtime_error("pipe");
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, 1, output.c_str(),
+                                   O_WRONLY | O_CREAT | O_TRUNC, 0600);
   posix_spawn_file_actions_adddup2(&actions, errors[1], 2);
   pid_t pid;
   const int failed =

@@ -36,6 +36,18 @@ void WriteOciLayout(std::span<const std::string> tars,
 Facts UmociFacts(const std::filesystem::path& layout,
                  const std::filesystem::path& bundle);
 
+// `podman image mount` of such a layout, whose layers podman itself extracted;
+// `folder` is for its storage.
+Facts PodmanFacts(const std::filesystem::path& layout,
+                  const std::filesystem::path& folder);
+// Whether podman extracts these layers at all, and as the OCI spec has it:
+// ARCHITECTURE.md, section 5, has the table of where it does not.
+bool PodmanCan(std::span<const LayerSpec> layers);
+// The layers without what podman changes: times before 1970 become 1970, and a
+// hard link's own metadata goes to its target.
+std::vector<LayerSpec> AsPodmanKeepsThem(std::span<const LayerSpec> layers);
+bool PodmanIsThere();
+
 // The mount that the tool imgmount makes of such a layout; `folder` is for its
 // cache. The one subject among the oracles.
 Facts MountFacts(const std::filesystem::path& imgmount,
@@ -48,7 +60,8 @@ struct Ran {
   bool ok;
   std::string errors;
 };
-Ran Run(const std::vector<std::string>& command);
+Ran Run(const std::vector<std::string>& command,
+        const std::filesystem::path& output = "/dev/null");
 
 }  // namespace imgmount::testing
 

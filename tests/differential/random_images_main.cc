@@ -17,6 +17,7 @@
 #include <filesystem>
 #include <functional>
 #include <iostream>
+#include <map>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -75,6 +76,22 @@ Differences AgainstUmoci(std::span<const LayerSpec> layers, uint64_t seed) {
                  {.relax_implicit = true, .clock_from = start});
 }
 
+Differences AgainstPodman(std::span<const LayerSpec> given, uint64_t seed) {
+  const TemporaryFolder folder;
+  const auto layers = AsPodmanKeepsThem(given);
+  const Blobs image(layers, seed);
+  const auto layout = folder.path() / "layout";
+  WriteOciLayout(image.tars, image.compressions, layout);
+  const int64_t start = ::time(nullptr);
+  return Compare(OurFacts(image.blobs, image.tars, folder.path()),
+                 PodmanFacts(layout, folder.path() / "podman"),
+                 {.relax_implicit = true,
+                  .ignore_nlink = true,
+                  .relax_unlisted = true,
+                  .ignore_root = true,
+                  .clock_from = start});
+}
+
 std::filesystem::path g_imgmount;  // where the tool is; empty: not tried
 
 // Is what FUSE shows what the tree says?
@@ -90,7 +107,7 @@ Differences AgainstMount(std::span<const LayerSpec> layers, uint64_t seed) {
 
 struct Oracle {
   const char* name;
-  bool RandomImage::*can;  // null: always
+  std::function<bool(const RandomImage&)> can;
   std::function<Differences(std::span<const LayerSpec>, uint64_t)> ask;
 };
 
@@ -98,13 +115,17 @@ const std::vector<Oracle>& Oracles() {
   static const std::vector<Oracle> oracles = {
       {"overlayfs", &RandomImage::for_overlay, AgainstOverlay},
       {"umoci", &RandomImage::for_umoci, AgainstUmoci},
-      {"the mount", nullptr, AgainstMount}};
+      {"podman",
+       [](const RandomImage& image) {
+         static const bool is_there = PodmanIsThere();
+         return is_there && PodmanCan(image.layers);
+       },
+       AgainstPodman},
+      {"the mount", [](const RandomImage&) { return true; }, AgainstMount}};
   return oracles;
 }
 
-bool CanAsk(const Oracle& oracle, const RandomImage& image) {
-  return oracle.can == nullptr || image.*oracle.can;
-}
+std::map<std::string, size_t> g_asked;  // how many images, by oracle
 
 Differences Ask(const Oracle& oracle, std::span<const LayerSpec> layers,
                 uint64_t seed) {
@@ -120,7 +141,7 @@ bool TryAlone(uint64_t seed) {
   const RandomImage image = MakeRandomImage(seed, "");
   bool good = true;
   for (const Oracle& oracle : Oracles()) {
-    if (!CanAsk(oracle, image)) continue;
+    if (!oracle.can(image)) continue;
     const Differences differences = Ask(oracle, image.layers, seed);
     if (differences.empty()) continue;
     good = false;
@@ -140,15 +161,19 @@ bool TryAlone(uint64_t seed) {
 std::vector<uint64_t> TryTogether(uint64_t first, uint64_t end) {
   for (const Oracle& oracle : Oracles()) {
     std::vector<LayerSpec> layers(kMostRandomLayers);
+    size_t asked = 0;
     for (uint64_t seed = first; seed < end; ++seed) {
       const RandomImage image = MakeRandomImage(seed, fmt::format("{}", seed));
-      if (!CanAsk(oracle, image)) continue;
+      if (!oracle.can(image)) continue;
+      ++asked;
       for (size_t k = 0; k < image.layers.size(); ++k) {
         for (const SpecEntry& entry : image.layers[k].entries) {
           layers[k].entries.push_back(entry);
         }
       }
     }
+    if (asked == 0) continue;
+    g_asked[oracle.name] += asked;
     if (const Differences differences = Ask(oracle, layers, first);
         !differences.empty()) {
       std::cout << fmt::format("images {} to {} differ from {}:\n", first,
@@ -198,6 +223,10 @@ int Main(std::span<char*> args) {
     const auto alone = TryTogether(first, last);
     if (alone.size() == last - first) batches_are_good = false;
     for (const uint64_t s : alone) wrong += TryAlone(s) ? 0 : 1;
+  }
+  for (const Oracle& oracle : Oracles()) {
+    std::cout << fmt::format("{} images compared with {}\n",
+                             g_asked[oracle.name], oracle.name);
   }
   std::cout << fmt::format("{} images, {} differ\n", count, wrong);
   return wrong == 0 && batches_are_good ? 0 : 1;
