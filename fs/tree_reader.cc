@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -67,6 +68,7 @@ struct Layer {
   std::optional<OpenedLayer> opened;  // under `opening` until set
   std::optional<Error> broken;        // opening it again would not help
   Sequence sequence;
+  std::atomic<bool> discarded = false;
 };
 
 class SpanTreeReader final : public TreeReader {
@@ -93,6 +95,7 @@ class SpanTreeReader final : public TreeReader {
   Status AppendTar(LayerPosition position, uint64_t physical, uint64_t length,
                    FileBytes& out);
   void Decode(const SpanKey& key);
+  void Discard(LayerPosition position);
   Failure Logged(const SpanKey& key, Error error);
 
   const UnionTree& tree_;
@@ -233,8 +236,19 @@ void SpanTreeReader::Decode(const SpanKey& key) {
   (void)cache_.Get(key, span.length, span.length);
 }
 
+void SpanTreeReader::Discard(LayerPosition position) {
+  const auto layer = OpenLayer(position);
+  if (!layer || (*layer)->discarded.exchange(true)) return;
+  if ((*layer)->opened->discard) (*layer)->opened->discard();
+}
+
 Failure SpanTreeReader::Logged(const SpanKey& key, Error error) {
   error = std::move(error).In(fmt::format("layer {}", key.layer));
+  if (error.code() == ErrorCode::kCorrupt) {
+    Discard(key.layer);
+    error = Error(error.code(), error.message() + "; mount the image again",
+                  error.error_number());
+  }
   const std::lock_guard lock(logged_mutex_);
   if (options_.log && logged_.size() < kMaxLoggedSpans &&
       logged_.insert(key).second) {

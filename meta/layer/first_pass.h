@@ -43,7 +43,7 @@ struct FirstPassOptions {
   // The diff ID the image config promises; verified when given.
   std::optional<DiffId> diff_id = {};
   // A layer that inflates beyond this many bytes is refused as a bomb.
-  // 0: the default rule, documented in the README:
+  // 0: the default rule, documented in ARCHITECTURE.md:
   // max(1 GiB, 1100 x compressed size) (deflate's own limit is 1032:1).
   uint64_t max_uncompressed = 0;
   // Where derived files go; made if missing. Files get their names only when

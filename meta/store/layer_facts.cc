@@ -1,5 +1,8 @@
 #include "meta/store/layer_facts.h"
 
+#include <fmt/format.h>
+#include <xxhash.h>
+
 #include <nlohmann/json.hpp>
 
 #include "meta/base/file.h"
@@ -10,6 +13,18 @@ namespace {
 
 constexpr char kFactsFile[] = "facts.json";
 constexpr size_t kMaxFactsBytes = 4 << 10;
+
+nlohmann::ordered_json ToJson(const LayerFacts& facts) {
+  return {{"diff_id", facts.diff_id.text()},
+          {"uncompressed_size", facts.uncompressed_size},
+          {"content_bytes", facts.content_bytes}};
+}
+
+// Of the facts, and of whose they are.
+std::string Checksum(const Digest& layer, const LayerFacts& facts) {
+  const std::string text = layer.text() + ToJson(facts).dump();
+  return fmt::format("{:016x}", XXH3_64bits(text.data(), text.size()));
+}
 
 }  // namespace
 
@@ -24,15 +39,20 @@ Result<LayerFacts> LoadFacts(const Cache& cache, const Digest& layer) {
   IMGMOUNT_TRY(const auto uncompressed, object.Number("uncompressed_size"));
   IMGMOUNT_TRY(const auto content, object.Number("content_bytes"));
   if (!uncompressed || !content) return object.Wrong("", "is incomplete");
-  return LayerFacts{diff_id, *uncompressed, *content};
+  LayerFacts facts{diff_id, *uncompressed, *content};
+  IMGMOUNT_TRY(const auto checksum, object.String("checksum"));
+  if (checksum != Checksum(layer, facts)) {
+    return object.Wrong("checksum", "does not fit");
+  }
+  return facts;
 }
 
 Result<FirstPassResult> FinishPass(const Cache& cache, FirstPass& pass) {
   IMGMOUNT_TRY(FirstPassResult result, pass.Finish());
-  const nlohmann::ordered_json json = {
-      {"diff_id", result.diff_id.text()},
-      {"uncompressed_size", result.uncompressed_size},
-      {"content_bytes", result.index.content_bytes()}};
+  const LayerFacts facts{result.diff_id, result.uncompressed_size,
+                         result.index.content_bytes()};
+  nlohmann::ordered_json json = ToJson(facts);
+  json["checksum"] = Checksum(result.digest, facts);
   IMGMOUNT_TRY(
       AtomicFile file,
       AtomicFile::Create(cache.LayerFolder(result.digest) / kFactsFile));

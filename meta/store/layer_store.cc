@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <optional>
 #include <vector>
@@ -148,6 +149,10 @@ Result<OpenedLayer> OpenLayer(const Cache& cache, const Descriptor& layer,
     if (opened.spans->needs_frames()) {
       IMGMOUNT_TRY(opened.frames, OpenBlobFile(folder / kFramesFile));
     }
+    opened.discard = [folder] {
+      ::unlink((folder / kSpansFile).c_str());
+      ::unlink((folder / kFramesFile).c_str());
+    };
     return opened;
   });
 }

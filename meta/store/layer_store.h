@@ -7,6 +7,7 @@
 #ifndef IMGMOUNT_META_STORE_LAYER_STORE_H_
 #define IMGMOUNT_META_STORE_LAYER_STORE_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -24,6 +25,10 @@ struct OpenedLayer {
   std::unique_ptr<BlobSource> blob;
   std::unique_ptr<BlobSource> frames;  // null unless the table needs it
   std::unique_ptr<SpanTable> spans;
+  // For when what they give turns out to be damaged: whoever opens the layer
+  // next makes its derived files anew, and notices if it is the blob. May be
+  // null.
+  std::function<void()> discard = nullptr;
 };
 
 // Whether index and span table of a layer are there (not whether intact).

@@ -1,6 +1,7 @@
 #include "meta/union/tree_file.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 #include <algorithm>
@@ -51,9 +52,11 @@ TreeFile::TreeFile(std::span<const std::byte> bytes, const TreeHeader& header)
       verified_(std::make_unique<std::atomic<bool>[]>(
           BlockCount(header.data_bytes))) {}
 
-Result<std::unique_ptr<TreeFile>> TreeFile::Open(MappedFile file) {
+Result<std::unique_ptr<TreeFile>> TreeFile::Open(
+    MappedFile file, const std::filesystem::path& path) {
   IMGMOUNT_TRY(auto tree, Open(file.bytes()));
   tree->file_ = std::move(file);
+  tree->path_ = path;
   return tree;
 }
 
@@ -127,6 +130,7 @@ bool TreeFile::VerifyBlock(size_t block) const {
       data_.subspan(start, std::min(kTreeBlockBytes, data_.size() - start));
   if (XXH3_64bits(bytes.data(), bytes.size()) !=
       *ReadWire<uint64_t>(table_, block * sizeof(uint64_t))) {
+    if (!path_.empty()) ::unlink(path_.c_str());
     return false;
   }
   verified_[block].store(true, std::memory_order_relaxed);
@@ -346,7 +350,7 @@ Result<std::vector<Extent>> TreeFile::Extents(Ino ino) const {
 Result<std::unique_ptr<UnionTree>> UnionTree::Open(
     const std::filesystem::path& path) {
   IMGMOUNT_TRY(MappedFile file, MappedFile::Open(path));
-  auto tree = TreeFile::Open(std::move(file));
+  auto tree = TreeFile::Open(std::move(file), path);
   if (!tree) return Failure(std::move(tree).error().In(path.native()));
   return tree;
 }

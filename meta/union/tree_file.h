@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <span>
 #include <string>
@@ -20,7 +21,10 @@ namespace imgmount {
 
 class TreeFile final : public UnionTree {
  public:
-  static Result<std::unique_ptr<TreeFile>> Open(MappedFile file);
+  // `path` is removed when a block of it turns out to be damaged, so that
+  // whoever opens the tree next makes it anew.
+  static Result<std::unique_ptr<TreeFile>> Open(
+      MappedFile file, const std::filesystem::path& path);
   // Over bytes that outlive it.
   static Result<std::unique_ptr<TreeFile>> Open(
       std::span<const std::byte> bytes);
@@ -58,6 +62,7 @@ class TreeFile final : public UnionTree {
                  DirEntry& out) const;
 
   MappedFile file_;
+  std::filesystem::path path_;  // empty: not ours to remove
   TreeHeader header_;
   std::span<const std::byte> data_;
   std::span<const std::byte> table_;

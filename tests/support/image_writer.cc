@@ -17,13 +17,22 @@ nlohmann::json Store(const Cache& cache, const char* media_type,
 }  // namespace
 
 Descriptor WriteImage(const Cache& cache, const std::vector<std::string>& tars,
+                      std::string_view config) {
+  std::vector<PublishedLayer> layers;
+  for (const std::string& tar : tars) layers.push_back({tar, Gzip(tar)});
+  return WriteImage(cache, layers, config);
+}
+
+Descriptor WriteImage(const Cache& cache,
+                      const std::vector<PublishedLayer>& published,
                       std::string_view config_text) {
   nlohmann::json layers = nlohmann::json::array();
   nlohmann::json diff_ids = nlohmann::json::array();
-  for (const std::string& tar : tars) {
-    layers.push_back(
-        Store(cache, "application/vnd.oci.image.layer.v1.tar+gzip", Gzip(tar)));
-    diff_ids.push_back(DigestOf(tar).text());
+  for (const PublishedLayer& layer : published) {
+    // The bytes say how they are compressed, whatever the type says.
+    layers.push_back(Store(cache, "application/vnd.oci.image.layer.v1.tar+gzip",
+                           layer.blob));
+    diff_ids.push_back(DigestOf(layer.tar).text());
   }
   nlohmann::json config = {
       {"os", "linux"},
