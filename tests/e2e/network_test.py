@@ -284,6 +284,7 @@ class KilledPulls(harness.EndToEnd):
         return 0
 
     def check_tree(self, image, layers):
+        self.out_of("imgcache", "verify")
         mounted = self.mount(image, "--offline")
         for n, layer in enumerate(layers):
             self.assertIn((mounted / f"d{n}/f").read_bytes(), layer)
