@@ -71,7 +71,8 @@ TEST_F(ExplainTest, NamesEndpointsLoginsCertificatesAndProxies) {
                 "  login: none, anonymous (looked in /run/containers/" +
                 std::to_string(::geteuid()) + "/auth.json, " +
                 (folder_.path() / ".config/containers/auth.json").string() +
-                ", " + logins +
+                ", " + logins + ", " +
+                (folder_.path() / ".dockercfg").string() +
                 ")\n"
                 "  certificates: any (insecure: mirror of \"docker.io\" in " +
                 options_.registries_conf +

@@ -10,12 +10,15 @@ namespace imgmount {
 namespace {
 
 constexpr size_t kMaxAuthFile = 4 << 20;
+constexpr char kOldDockerFile[] = "/.dockercfg";
 
 // What a file has; nothing where it does not exist.
 Result<std::optional<AuthEntry>> EntryIn(const std::string& file,
                                          const Endpoint& endpoint) {
   auto text = ReadFile(file, kMaxAuthFile);
   if (text) {
+    // The file of old Dockers is what "auths" holds now.
+    if (file.ends_with(kOldDockerFile)) *text = R"({"auths":)" + *text + "}";
     return FindAuthEntry(*text, file, endpoint.registry, endpoint.repository);
   }
   if (text.error().code() == ErrorCode::kNotFound) {
@@ -68,6 +71,7 @@ Result<Credentials> Credentials::Load(const Options& options,
       "/containers/auth.json");
   add(variable("DOCKER_CONFIG"), home.empty() ? "" : home + "/.docker",
       "/config.json");
+  add("", home, kOldDockerFile);
   return credentials;
 }
 

@@ -6,6 +6,7 @@
 //   3. $XDG_RUNTIME_DIR/containers/auth.json (else /run/containers/UID/…)
 //   4. $XDG_CONFIG_HOME/containers/auth.json (else ~/.config/…)
 //   5. $DOCKER_CONFIG/config.json (else ~/.docker/…)
+//   6. ~/.dockercfg, of old Dockers
 // None: requests are anonymous.
 #ifndef IMGMOUNT_FETCH_REGISTRY_CREDENTIALS_H_
 #define IMGMOUNT_FETCH_REGISTRY_CREDENTIALS_H_

@@ -59,6 +59,8 @@ TEST_F(CredentialsTest, TheFirstFileThatHasALoginDecides) {
   const std::string top = folder_.path().string();
   EXPECT_EQ(User(), "none");
   io_.env["HOME"] = top;
+  Write(".dockercfg", R"({"r.io":{"username":"old docker"}})");
+  EXPECT_EQ(User(), "old docker");
   WriteLogin(".docker/config.json", "docker home");
   EXPECT_EQ(User(), "docker home");
   WriteLogin("elsewhere/config.json", "docker config");
