@@ -4,9 +4,11 @@
 #include <array>
 #include <nlohmann/json.hpp>
 #include <string_view>
+#include <variant>
 
 #include "meta/image/json.h"
 #include "meta/store/layer_facts.h"
+#include "meta/store/mount_record.h"
 #include "meta/template/template.h"
 
 namespace imgmount {
@@ -106,6 +108,42 @@ uint64_t SizeOf(const Image& image, const Cache& cache) {
   return all_indexed ? content : compressed;
 }
 
+// Docker's storage drivers say in Data where a container's files are to be
+// seen; here it is where the image is mounted, in the manner of LowerDir when
+// that is in several places.
+Result<Json> GraphDriver(const Image& image, const Cache& cache) {
+  IMGMOUNT_TRY(const auto mounted, MountedImages(cache));
+  std::string points;
+  for (const MountedImage& mount : mounted) {
+    if (mount.manifest != image.manifest_digest) continue;
+    if (!points.empty()) points += ':';
+    points += mount.point;
+  }
+  Json driver = {{"Data", nullptr}, {"Name", "imgmount"}};
+  if (!points.empty()) driver["Data"] = {{"MergedDir", points}};
+  return driver;
+}
+
+// As in Docker's containerd store: what the name stands for.
+Json DescriptorObject(const Image& image, const Cache& cache) {
+  std::string media_type = image.manifest.media_type;
+  uint64_t size = image.manifest_json.size();
+  if (image.index_digest) {
+    media_type = kOciIndex;
+    const auto bytes = cache.ReadBlob(*image.index_digest, kMaxManifestBytes);
+    if (!bytes) return nullptr;
+    size = bytes->size();
+    // Docker's list or OCI's index: the document says.
+    const auto parsed = ParseManifestOrIndex(*bytes, "");
+    if (parsed && std::holds_alternative<Index>(*parsed)) {
+      media_type = std::get<Index>(*parsed).media_type;
+    }
+  }
+  return {{"mediaType", media_type},
+          {"digest", image.published_digest().text()},
+          {"size", size}};
+}
+
 void AddIfAny(Json& object, const char* key, const std::string& text) {
   if (!text.empty()) object[key] = text;
 }
@@ -139,10 +177,13 @@ Result<Json> InspectImage(const Image& image,
   out["Os"] = config.platform.os;
   AddIfAny(out, "OsVersion", config.platform.os_version);
   out["Size"] = SizeOf(image, cache);
-  out["GraphDriver"] = {{"Data", nullptr}, {"Name", "imgmount"}};
+  IMGMOUNT_TRY(out["GraphDriver"], GraphDriver(image, cache));
   out["RootFS"] = {{"Type", "layers"}};
   if (!layers.empty()) out["RootFS"]["Layers"] = std::move(layers);
   out["Metadata"] = {{"LastTagTime", kNever}};
+  if (id == IdKind::kManifest) {
+    out["Descriptor"] = DescriptorObject(image, cache);
+  }
   return out;
 }
 
@@ -175,6 +216,7 @@ Json InspectShape(const Json& inspected) {
           {"GraphDriver", {{"Data", NilMap()}, {"Name", ""}}},
           {"RootFS", {{"Type", ""}, {"Layers", NilList()}}},
           {"Metadata", {{"LastTagTime", kNever}}},
+          {"Descriptor", {{"mediaType", ""}, {"digest", ""}, {"size", 0}}},
           // Docker's templates know it by its Go name as well.
           {"ID", inspected.value("Id", "")}};
 }

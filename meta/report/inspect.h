@@ -20,7 +20,8 @@ enum class IdKind { kConfig, kManifest };
 // Docker's object, with its keys in its order. Names are those the cache has
 // for the image, and `asked`, the reference by which it was found. Size counts
 // file contents, as Docker does, when all layers have been indexed; else it is
-// what the layers take as published.
+// what the layers take as published. GraphDriver tells where the image is
+// mounted, if it is. kManifest adds the Descriptor.
 Result<nlohmann::ordered_json> InspectImage(
     const Image& image, const std::optional<Reference>& asked,
     const Cache& cache, IdKind id = IdKind::kConfig);

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "meta/store/layer_store.h"
+#include "meta/store/mount_record.h"
 #include "meta/template/go_json.h"
 #include "tests/support/image_writer.h"
 #include "tests/support/tar_builder.h"
@@ -132,6 +133,27 @@ TEST_F(InspectTest, CountsContentsOnceAllLayersAreIndexed) {
   EXPECT_EQ(Inspect()["Size"], published);
   index(1);
   EXPECT_EQ(Inspect()["Size"], 8);
+}
+
+TEST_F(InspectTest, TellsWhereTheImageIsMounted) {
+  EXPECT_EQ(Inspect()["GraphDriver"].dump(),
+            R"({"Data":null,"Name":"imgmount"})");
+  const auto a = MountRecord::Hold(cache_, image_->manifest_digest, "/mnt/a");
+  const auto b = MountRecord::Hold(cache_, image_->manifest_digest, "/mnt/b");
+  const auto other = MountRecord::Hold(cache_, DigestOf("other"), "/mnt/c");
+  EXPECT_EQ(Inspect()["GraphDriver"].dump(),
+            R"({"Data":{"MergedDir":"/mnt/a:/mnt/b"},"Name":"imgmount"})");
+}
+
+TEST_F(InspectTest, HasTheDescriptorWhereTheIdIsItsDigest) {
+  EXPECT_FALSE(Inspect().contains("Descriptor"));
+  const auto json = InspectImage(*image_, {}, cache_, IdKind::kManifest);
+  ASSERT_TRUE(json);
+  EXPECT_EQ((*json)["Id"], descriptor_->digest.text());
+  EXPECT_EQ(
+      (*json)["Descriptor"].dump(),
+      fmt::format(R"({{"mediaType":"{}","digest":"{}","size":{}}})",
+                  kOciManifest, descriptor_->digest.text(), descriptor_->size));
 }
 
 TEST_F(InspectTest, ListsEveryNameOnceWithTheOneAskedFor) {
