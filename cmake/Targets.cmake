@@ -1,4 +1,5 @@
 # The few kinds of target this project is made of.
+include(GNUInstallDirs)
 
 # A static library of one folder. Headers are included by their path from the
 # top of the tree, so that an #include line shows which folder it reaches into.
@@ -65,6 +66,19 @@ endfunction()
 # All tools, without the tests.
 add_custom_target(tools)
 
+# The tool's manual page, which it writes itself from its declarations.
+add_custom_target(manuals ALL)
+function(imgmount_man_page name)
+  set(page ${CMAKE_BINARY_DIR}/man/${name}.1)
+  add_custom_command(OUTPUT ${page}
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/man
+    COMMAND ${name} --generate man > ${page}
+    DEPENDS ${name} VERBATIM)
+  add_custom_target(${name}_manual DEPENDS ${page})
+  add_dependencies(manuals ${name}_manual)
+  install(FILES ${page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+endfunction()
+
 # A tool `name` whose int <Entry>(args, io) is in library `lib`, declared in
 # `header`: its main() is generated, one line, so that tests can call the rest.
 function(imgmount_main name)
@@ -76,4 +90,5 @@ function(imgmount_main name)
   target_link_libraries(${name} PRIVATE ${ARG_LIBRARY})
   add_dependencies(tools ${name})
   install(TARGETS ${name} RUNTIME)
+  imgmount_man_page(${name})
 endfunction()

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <ostream>
 
+#include "meta/cli/man_page.h"
 #include "meta/cli/suggest.h"
 
 namespace imgmount {
@@ -55,6 +56,10 @@ std::optional<int> ParseCommandLine(CLI::App& app,
                                     const ToolIo& io, int usage_status) {
   const std::string& tool = app.get_name();
   app.set_version_flag("--version", tool + " " IMGMOUNT_VERSION);
+  if (args == std::vector<std::string>{"--generate", "man"}) {
+    io.out << ManPage(app) << std::flush;
+    return 0;
+  }
   std::string wrong;
   try {
     std::reverse(args.begin(), args.end());  // as CLI11 wants them

@@ -1,0 +1,149 @@
+"""What an installation has besides the tools: manual pages, completion, and
+mount(8)'s helper."""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+
+import harness
+from harness import BIN, Layout, add_image
+from tar_layer import file, tar
+
+TOOLS = ("imgcache", "imgdiff", "imghistory", "imginspect", "imgmount", "imgpull")
+BUILD = BIN.parent
+
+
+class Installed(harness.EndToEnd):
+    def setUp(self):
+        super().setUp()
+        self.prefix = self.scratch / "usr"
+        subprocess.run(["cmake", "--install", str(BUILD), "--prefix", str(self.prefix)],
+                       check=True, stdout=subprocess.DEVNULL)
+
+
+class Manuals(Installed):
+    OPTION = re.compile(r"(?<![\w-])--?[A-Za-z][\w-]*")
+
+    def options_in_help(self, tool, *command):
+        out = self.out_of(tool, *command, "--help")
+        return {name for line in out.splitlines() if line.startswith("  -")
+                for name in self.OPTION.findall(re.split(r"\s{2,}", line.strip())[0])}
+
+    def commands(self, tool):
+        _, _, rest = self.out_of(tool, "--help").partition("\nSubcommands:\n")
+        return [line.split()[0] for line in rest.split("\n\n")[0].splitlines() if line.strip()]
+
+    def test_every_option_is_in_the_manual_and_the_reverse(self):
+        for tool in TOOLS:
+            expected = self.options_in_help(tool)
+            for command in self.commands(tool):
+                expected |= self.options_in_help(tool, command)
+            page = (self.prefix / f"share/man/man1/{tool}.1").read_text()
+            tagged = re.findall(r"^\.TP\n(.*)$", page, re.M)
+            found = {name for line in tagged for name in self.OPTION.findall(
+                re.sub(r"\\f[BIR]", " ", line).replace("\\-", "-"))}
+            self.assertGreater(len(expected), 3, tool)
+            self.assertEqual(found, expected, tool)
+
+    def test_they_are_well_formed(self):
+        for tool in TOOLS:
+            done = subprocess.run(
+                ["groff", "-man", "-Tutf8", "-ww", "-z",
+                 str(self.prefix / f"share/man/man1/{tool}.1")],
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            self.assertEqual((done.returncode, done.stdout), (0, ""), tool)
+
+    def test_they_read_as_manuals(self):
+        text = subprocess.run(
+            ["man", "-l", "-Tascii", str(self.prefix / "share/man/man1/imgcache.1")],
+            check=True, env={**self.environment, "MANPAGER": "cat", "MAN_KEEP_FORMATTING": "",
+                             "MANWIDTH": "100"},
+            stdout=subprocess.PIPE, text=True).stdout
+        text = re.sub(".\b", "", text)
+        for heading in ("NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "COMMANDS",
+                        "EXAMPLES", "ENVIRONMENT", "EXIT STATUS", "SEE ALSO"):
+            self.assertIn(f"\n{heading}\n", text)
+        self.assertIn("imgcache prune --older-than 30d", text)
+
+
+class MountHelper(Installed):
+    """The tests' own mount namespace sees the helper in /sbin."""
+
+    def setUp(self):
+        super().setUp()
+        self.layout = Layout(self.scratch / "layout")
+        add_image(self.layout, "latest", tar(file("f", b"in the image")))
+        self.image = f"oci:{self.layout.folder}:latest"
+        links = self.scratch / "links"
+        links.mkdir()
+        for name in ("mount.imgmount", "mount.fuse.imgmount"):
+            (links / name).symlink_to(self.prefix / "sbin" / name)
+        subprocess.run(["mount", "-t", "overlay", "-o", f"lowerdir={links}:/usr/sbin",
+                        "overlay", "/usr/sbin"], check=True)
+        self.addCleanup(subprocess.run, ["umount", "/usr/sbin"], check=True)
+
+    def run_mount(self, *args):
+        return subprocess.run(["mount", *map(str, args)], env=self.environment,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def check_mount(self, *args):
+        folder = self.mount_point()
+        done = self.run_mount(*args, folder)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.addCleanup(self.unmount, folder)
+        self.assertEqual((folder / "f").read_bytes(), b"in the image")
+        return folder
+
+    def options_of(self, folder):
+        return subprocess.run(["findmnt", "-n", "-o", "FSTYPE,SOURCE,OPTIONS", str(folder)],
+                              check=True, stdout=subprocess.PIPE, text=True).stdout
+
+    def test_both_types_mount_and_umount_ends_it(self):
+        for kind in ("fuse.imgmount", "imgmount"):
+            folder = self.check_mount("-t", kind, self.image)
+            self.assertIn("fuse.imgmount", self.options_of(folder))
+            subprocess.run(["umount", str(folder)], check=True)
+            self.assertFalse(os.path.ismount(folder))
+
+    def test_options_of_mount_fstab_systemd_and_ours(self):
+        cache = self.scratch / "another cache"
+        folder = self.check_mount(
+            "-t", "fuse.imgmount", "-o",
+            "defaults,noauto,_netdev,nofail,noexec,x-systemd.automount,"
+            f"x-systemd.idle-timeout=60,uid=7,platform=linux/amd64,cache-dir={cache}",
+            self.image)
+        self.assertEqual(os.stat(folder / "f").st_uid, 7)
+        self.assertIn("noexec", self.options_of(folder))
+        self.assertTrue((cache / "index.json").exists())
+
+    def test_a_line_of_fstab_pinned_by_digest(self):
+        registry = self.registry()
+        registry.push(self.image, "app:1", "--preserve-digests")
+        [digest] = [m["digest"] for m in json.loads(
+            (pathlib.Path(self.layout.folder) / "index.json").read_text())["manifests"]]
+        folder = self.mount_point()
+        fstab = self.scratch / "fstab"
+        fstab.write_text(
+            f"{registry.address}/app@{digest} {folder} fuse.imgmount "
+            "_netdev,noauto,x-systemd.automount 0 0\n")
+        done = self.run_mount("-T", fstab, folder)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.addCleanup(self.unmount, folder)
+        self.assertEqual((folder / "f").read_bytes(), b"in the image")
+        self.assertIn(digest, self.options_of(folder))
+
+    def test_failures_end_as_mount_does_and_say_why(self):
+        folder = self.mount_point()
+        done = self.run_mount("-t", "fuse.imgmount", f"oci:{self.scratch}/nothing", folder)
+        self.assertEqual(done.returncode, 32)
+        self.assertIn("nothing", done.stderr)
+        done = self.run_mount("-t", "fuse.imgmount", "-o", "nonsense", self.image, folder)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("nonsense", done.stderr)
+        self.assertFalse(os.path.ismount(folder))
+
+
+if __name__ == "__main__":
+    harness.main()
