@@ -181,7 +181,8 @@ TEST_F(InspectTest, HasNoTagForAnImageFoundByItsDigest) {
 
 TEST_F(InspectTest, LeavesOutWhatAnImageDoesNotSay) {
   const auto image =
-      cache_.Load(testing::WriteImage(cache_, {}), {"linux", "amd64", "", ""});
+      cache_.Load(testing::WriteImage(cache_, std::vector<std::string>()),
+                  {"linux", "amd64", "", ""});
   ASSERT_TRUE(image);
   const auto json = *InspectImage(*image, {}, cache_);
   for (const char* key :
