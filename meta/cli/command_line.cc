@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <ostream>
 
+#include "meta/cli/completion.h"
 #include "meta/cli/man_page.h"
 #include "meta/cli/suggest.h"
 
@@ -58,6 +59,11 @@ std::optional<int> ParseCommandLine(CLI::App& app,
   app.set_version_flag("--version", tool + " " IMGMOUNT_VERSION);
   if (args == std::vector<std::string>{"--generate", "man"}) {
     io.out << ManPage(app) << std::flush;
+    return 0;
+  }
+  if (!args.empty() && args[0] == "--complete") {
+    args.erase(args.begin());
+    io.out << Complete(app, args) << std::flush;
     return 0;
   }
   std::string wrong;

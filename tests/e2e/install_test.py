@@ -68,6 +68,50 @@ class Manuals(Installed):
         self.assertIn("imgcache prune --older-than 30d", text)
 
 
+class Completion(Installed):
+    """By bash, as it calls a completion."""
+
+    def setUp(self):
+        super().setUp()
+        layout = Layout(self.scratch / "layout")
+        add_image(layout, "latest", tar(file("f", b"1")))
+        archive = self.scratch / "archive.tar"
+        subprocess.run(["skopeo", "copy", "--quiet", f"oci:{layout.folder}:latest",
+                        f"oci-archive:{archive}:latest"], check=True)
+        for name in ("nginx:1.25", "localhost:5000/app:2"):
+            self.out_of("imgcache", "import", "-q", "--name", name, archive)
+
+    def complete(self, line):
+        script = self.prefix / f"share/bash-completion/completions/{line.split()[0]}"
+        done = subprocess.run(
+            ["bash", "-c", 'source "$0"; COMP_LINE=$1 COMP_POINT=${#1}; '
+             'COMP_WORDBREAKS=$\' \t\n"><=;|&(:\'; _imgmount_complete 2>/dev/null; '
+             'printf "%s\\n" "${COMPREPLY[@]}"', str(script), line],
+            env={**self.environment, "PATH": f"{self.prefix}/bin:{os.environ['PATH']}"},
+            cwd=self.scratch, stdout=subprocess.PIPE, text=True, check=True)
+        return [word for word in done.stdout.splitlines() if word]
+
+    def test_offers_cached_images(self):
+        self.assertEqual(self.complete("imgmount ngi"), ["nginx:1.25"])
+        self.assertEqual(self.complete("imghistory nginx:1"), ["1.25"])
+        self.assertEqual(self.complete("imginspect nginx:1.25 localhost:5000/a"),
+                         ["5000/app:2"])
+        self.assertEqual(self.complete("imgcache rm "),
+                         ["nginx:1.25", "localhost:5000/app:2"])
+
+    def test_offers_mount_points_and_folders(self):
+        folder = self.mount("nginx:1.25")
+        self.assertIn(str(folder), self.complete("imgmount -u "))
+        self.assertEqual(self.complete(f"imgmount nginx:1.25 {self.scratch}/m"), [str(folder)])
+
+    def test_offers_options_commands_and_choices(self):
+        self.assertEqual(self.complete("imghistory --no-t"), ["--no-trunc"])
+        self.assertEqual(self.complete("imgcache pr"), ["prune"])
+        self.assertEqual(self.complete("imgcache prune --older"), ["--older-than"])
+        self.assertEqual(self.complete("imginspect --raw "), ["manifest", "config"])
+        self.assertEqual(self.complete("imginspect --id=m"), ["manifest"])
+
+
 class MountHelper(Installed):
     """The tests' own mount namespace sees the helper in /sbin."""
 
