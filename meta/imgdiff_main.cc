@@ -16,6 +16,9 @@
 #include "fs/tree_reader.h"
 #include "meta/cli/command_line.h"
 #include "meta/diff/change_report.h"
+#include "meta/diff/change_stat.h"
+#include "meta/diff/efficiency.h"
+#include "meta/diff/git_patch.h"
 #include "meta/diff/host_tree.h"
 #include "meta/diff/layer_info.h"
 #include "meta/diff/layer_states.h"
@@ -23,6 +26,9 @@
 #include "meta/diff/tree_diff.h"
 #include "meta/diff/union_side.h"
 #include "meta/image/layer_suffix.h"
+#include "meta/packages/installed_packages.h"
+#include "meta/packages/package_diff.h"
+#include "meta/report/units.h"
 #include "meta/store/layer_store.h"
 #include "meta/store/use_lock.h"
 
@@ -46,7 +52,12 @@ link target is another; --ignore takes what does not matter. Contents are
 compared byte by byte, but files that come from the same layer are not read.
 
 With one IMAGE, what each of its layers did to those below it; with IMAGE@N,
-what layer N did.
+what layer N did. --stat then also tells how many bytes of each layer nobody
+sees, because upper layers replace or delete them, and dive's efficiency score.
+
+--content shows files and symlinks as git knows them; `git apply` and
+`patch -p1` take it. --packages reads the databases of dpkg, apk and rpm
+(rpmdb.sqlite), and each line is a package behind A, C or D.
 
 Examples:
   imgdiff nginx                          layer by layer
@@ -55,6 +66,9 @@ Examples:
   imgdiff nginx@0 nginx                  all that was put on the base layer
   imgdiff --ignore mtime --blame a b     and which layers are responsible
   imgdiff --exclude '*.pyc' -x /var/log a b
+  imgdiff --packages debian:11 debian:12 which packages came, went, changed
+  imgdiff --content app:1 app:2 | less   as a patch
+  imgdiff --stat nginx                   where the bytes are, and the waste
   imgdiff app:latest ./rootfs            an image against a directory
   imgdiff --json a b | jq -r '.[] | select(.kind == "A") | .path'
 
@@ -66,6 +80,9 @@ struct Arguments {
   ImageOptions image_options;
   std::vector<std::string> operands;
   bool json = false;
+  bool stat = false;
+  bool content = false;
+  bool packages = false;
   TextStyle style;
   std::vector<std::string> exclude;
   std::vector<std::string> ignore;
@@ -93,7 +110,20 @@ void Declare(CLI::App& app, Arguments& args) {
   app.add_flag("--blame", args.style.blame,
                "Below each path, the layer and the line of the history that "
                "is responsible, of A (<) and of B (>)");
-  app.add_flag("--json", args.json, "All there is to tell, as a JSON array");
+  const auto stat =
+      app.add_flag("--stat", args.stat,
+                   "Paths and bytes that changed, by directory and by layer");
+  const auto content =
+      app.add_flag("--content", args.content,
+                   "The lines of text files that changed, as git diff shows "
+                   "them")
+          ->excludes(stat);
+  app.add_flag("--packages", args.packages,
+               "Which packages came, went or changed their version")
+      ->excludes(stat)
+      ->excludes(content);
+  app.add_flag("--json", args.json, "All there is to tell, as JSON")
+      ->excludes(content);
   app.add_option("-x,--exclude", args.exclude,
                  "Leave out what matches, with all below it: a name, or with "
                  "a slash a whole path, where * matches slashes too; may be "
@@ -224,27 +254,60 @@ Result<Operand> OpenOperand(const std::string& text, const Arguments& args,
   return operand;
 }
 
+// The packages of two trees, compared.
+Result<std::vector<PackageChange>> ComparePackages(DiffTree& a, DiffTree& b) {
+  IMGMOUNT_TRY(const auto in_a, InstalledPackages(a));
+  IMGMOUNT_TRY(const auto in_b, InstalledPackages(b));
+  return DiffPackages(in_a, in_b);
+}
+
+void WritePackages(const std::vector<PackageChange>& changes,
+                   const Arguments& args, std::ostream& out) {
+  if (args.json) {
+    WritePackagesJson(changes, out);
+  } else {
+    WritePackagesText(changes, args.style.colour, out);
+  }
+}
+
+// In the form that was asked for, whether of two images or of one layer.
+Status WriteComparison(const Comparison& comparison, const Arguments& args,
+                       std::ostream& out) {
+  if (args.stat) {
+    IMGMOUNT_TRY(const ChangeStat stat, CountChanges(comparison));
+    if (args.json) {
+      out << JsonText(StatToJson(stat, comparison));
+    } else {
+      WriteStatText(stat, comparison, out);
+    }
+    return {};
+  }
+  if (args.content) return WriteGitPatch(comparison, args.style, out);
+  if (args.json) return WriteJson(comparison, out);
+  return WriteText(comparison, args.style, out);
+}
+
 Result<int> CompareTwo(const Arguments& args, const DiffOptions& options,
                        const ToolIo& io) {
   IMGMOUNT_TRY(Operand a, OpenOperand(args.operands[0], args, io));
   IMGMOUNT_TRY(Operand b, OpenOperand(args.operands[1], args, io));
+  if (args.packages) {
+    IMGMOUNT_TRY(const auto changes, ComparePackages(a.tree(), b.tree()));
+    WritePackages(changes, args, io.out);
+    if (args.json) io.out << '\n';
+    return changes.empty() ? kSame : kDifferent;
+  }
   IMGMOUNT_TRY(const ChangeList list, DiffTrees(a.tree(), b.tree(), options));
   Comparison comparison{a.tree(), b.tree(), list, a.layers(), b.layers(), {}};
   std::optional<LayerStates> states;
-  if (const size_t shared =
-          SharedLayers(comparison.layers_a, comparison.layers_b);
-      shared > 0) {
+  if (b.image) {
     states.emplace(b.image->States());
-    comparison.who_deleted = [&, shared](std::string_view path) {
-      return states->WhoDeleted(path, shared);
-    };
+    comparison.who_deleted =
+        [&, shared = SharedLayers(comparison.layers_a, comparison.layers_b)](
+            std::string_view path) { return states->WhoDeleted(path, shared); };
   }
-  if (args.json) {
-    IMGMOUNT_CHECK(WriteJson(comparison, io.out));
-    io.out << '\n';
-  } else {
-    IMGMOUNT_CHECK(WriteText(comparison, args.style, io.out));
-  }
+  IMGMOUNT_CHECK(WriteComparison(comparison, args, io.out));
+  if (args.json) io.out << '\n';
   return list.changes.empty() ? kSame : kDifferent;
 }
 
@@ -261,28 +324,77 @@ Status WriteLayer(const LocalImage& image, LayerStates& states, size_t layer,
   IMGMOUNT_TRY(const UnionTree* tree, states.AsOf(layer + 1));
   ImageSide above(image, *tree);
   DiffTree& a = below ? below->tree() : *nothing;
-  IMGMOUNT_TRY(const ChangeList list, DiffTrees(a, above.tree(), options));
-  const Comparison comparison{
-      a,
-      above.tree(),
-      list,
-      image.layers,
-      image.layers,
-      [layer](std::string_view) -> Result<std::optional<LayerPosition>> {
-        return static_cast<LayerPosition>(layer);
-      }};
   const LayerInfo& info = image.layers[layer];
-  if (!args.json) {
+  if (args.json) {
+    std::string head = JsonText(LayerToJson(info));
+    head.pop_back();
+    io.out << head << ",\""
+           << (args.stat       ? "stat"
+               : args.packages ? "packages"
+                               : "changes")
+           << "\":";
+  } else {
     io.out << "layer " << layer << ' ' << info.digest.text() << ' '
            << Printable(info.created_by) << '\n';
-    return WriteText(comparison, args.style, io.out);
   }
-  std::string head = LayerToJson(info).dump(
-      -1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
-  head.pop_back();
-  io.out << head << ",\"changes\":";
-  IMGMOUNT_CHECK(WriteJson(comparison, io.out));
-  io.out << '}';
+  if (args.packages) {
+    IMGMOUNT_TRY(const auto changes, ComparePackages(a, above.tree()));
+    WritePackages(changes, args, io.out);
+  } else {
+    IMGMOUNT_TRY(const ChangeList list, DiffTrees(a, above.tree(), options));
+    const Comparison comparison{
+        a,
+        above.tree(),
+        list,
+        image.layers,
+        image.layers,
+        [layer](std::string_view) -> Result<std::optional<LayerPosition>> {
+          return static_cast<LayerPosition>(layer);
+        }};
+    IMGMOUNT_CHECK(WriteComparison(comparison, args, io.out));
+  }
+  if (args.json) io.out << '}';
+  return {};
+}
+
+// What is in the layers for nothing, below a list of what they did.
+Status WriteWaste(const LocalImage& image, LayerStates& states,
+                  const Arguments& args, std::ostream& out) {
+  constexpr size_t kShown = 10;
+  IMGMOUNT_TRY(const auto layers, MeasureLayers(states));
+  IMGMOUNT_TRY(const Efficiency efficiency, MeasureEfficiency(states));
+  if (args.json) {
+    auto bytes = nlohmann::ordered_json::array();
+    for (const LayerBytes& layer : layers) {
+      bytes.push_back(
+          {{"bytes", layer.content}, {"hidden_bytes", layer.hidden}});
+    }
+    auto wasted = nlohmann::ordered_json::array();
+    for (const WastedPath& path : efficiency.wasted) {
+      wasted.push_back(
+          {{"path", path.path}, {"bytes", path.bytes}, {"times", path.times}});
+    }
+    out << "\"bytes\":" << JsonText(bytes)
+        << ",\n\"efficiency\":" << efficiency.score
+        << ",\n\"wasted_bytes\":" << efficiency.wasted_bytes
+        << ",\n\"wasted\":" << JsonText(wasted);
+    return {};
+  }
+  out << fmt::format("\n{:>9} {:>9}  layer\n", "bytes", "hidden");
+  for (size_t i = 0; i < layers.size(); ++i) {
+    out << fmt::format("{:>9} {:>9}  {}\n", ShortSize(layers[i].content),
+                       ShortSize(layers[i].hidden),
+                       LayerToText(image.layers[i]));
+  }
+  out << fmt::format("\nefficiency {:.2f} %, {} wasted in {} paths\n",
+                     100 * efficiency.score, ShortSize(efficiency.wasted_bytes),
+                     efficiency.wasted.size());
+  const size_t shown = std::min(kShown, efficiency.wasted.size());
+  for (size_t i = 0; i < shown; ++i) {
+    const WastedPath& path = efficiency.wasted[i];
+    out << fmt::format("{:>9} in {} layers  {}\n", ShortSize(path.bytes),
+                       path.times, Printable(path.path));
+  }
   return {};
 }
 
@@ -291,13 +403,17 @@ Result<int> ShowLayers(const Arguments& args, const DiffOptions& options,
   IMGMOUNT_TRY(const auto image, OpenLocal(args.operands[0], args, io));
   LayerStates states = image->States();
   const size_t first = image->only.value_or(0);
-  if (args.json) io.out << "[\n";
+  if (args.json) io.out << (args.stat ? "{\"layers\":[\n" : "[\n");
   for (size_t layer = first; layer < image->layer_count; ++layer) {
     if (layer > first) io.out << (args.json ? ",\n" : "\n");
     IMGMOUNT_CHECK(WriteLayer(*image, states, layer, args, options, io));
     states.Drop(layer);
   }
-  if (args.json) io.out << "\n]\n";
+  if (args.json) io.out << (args.stat ? "\n],\n" : "\n]\n");
+  if (args.stat) {
+    IMGMOUNT_CHECK(WriteWaste(*image, states, args, io.out));
+    if (args.json) io.out << "}\n";
+  }
   return kSame;
 }
 

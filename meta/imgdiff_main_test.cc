@@ -171,6 +171,61 @@ TEST_F(ImgdiffTest, ComparesAnImageWithADirectory) {
   EXPECT_EQ(Run({rootfs, rootfs}), 0) << Err();
 }
 
+TEST_F(ImgdiffTest, ShowsContentsAsGitDoes) {
+  EXPECT_EQ(Run({"--content", "-x", "link", "app:1", "app:2"}), 1) << Err();
+  EXPECT_EQ(Out(),
+            "diff --git a/etc/a b/etc/a\n--- a/etc/a\n+++ b/etc/a\n"
+            "@@ -1 +1 @@\n-2\n\\ No newline at end of file\n"
+            "+3\n\\ No newline at end of file\n"
+            "diff --git a/etc/b b/etc/b\ndeleted file mode 100644\n"
+            "--- a/etc/b\n+++ /dev/null\n"
+            "@@ -1 +0,0 @@\n-1\n\\ No newline at end of file\n"
+            "diff --git a/etc/c b/etc/c\nnew file mode 100644\n");
+  EXPECT_EQ(Run({"--content", "app:2@2"}), 0) << Err();
+  EXPECT_THAT(Out(), HasSubstr("RUN more\ndiff --git a/etc/c b/etc/c\n"));
+  EXPECT_EQ(Run({"--content", "--json", "app:1", "app:2"}), 2);
+}
+
+TEST_F(ImgdiffTest, CountsBytes) {
+  EXPECT_EQ(Run({"--stat", "app:1", "app:2"}), 1) << Err();
+  EXPECT_THAT(Out(),
+              HasSubstr("       1        2        1       +1B       -2B  "
+                        "/etc\n"));
+  EXPECT_EQ(Run({"--stat", "--json", "app:1", "app:2"}), 1) << Err();
+  const auto two = nlohmann::json::parse(Out());
+  EXPECT_EQ(two["total"]["bytes_out"], 2);
+  EXPECT_EQ(two["layers_b"][1]["created_by"], "RUN more");
+}
+
+// /etc/a 1 + 1, /etc/b 1 + 0, /etc/same 4 + 4, all others 0: 5 of 11 bytes.
+TEST_F(ImgdiffTest, TellsWhatALayerHasForNothing) {
+  EXPECT_EQ(Run({"--stat", "app:2"}), 0) << Err();
+  EXPECT_THAT(Out(), HasSubstr("       6B        6B  0 sha256:"));
+  EXPECT_THAT(Out(), HasSubstr("efficiency 45.45 %, 11B wasted in 4 paths\n"
+                               "       8B in 2 layers  /etc/same\n"));
+  EXPECT_EQ(Run({"--stat", "--json", "app:2"}), 0) << Err();
+  const auto json = nlohmann::json::parse(Out());
+  EXPECT_EQ(json["layers"].size(), 3u);
+  EXPECT_EQ(json["layers"][2]["stat"]["total"]["added"], 1);
+  EXPECT_EQ(json["bytes"][0]["hidden_bytes"], 6);
+  EXPECT_NEAR(json["efficiency"].get<double>(), 5.0 / 11, 1e-5);
+  EXPECT_EQ(json["wasted"][0]["path"], "/etc/same");
+}
+
+TEST_F(ImgdiffTest, ComparesPackages) {
+  const auto image = [](const std::string& status) {
+    return std::vector{
+        TarBuilder().Dir("var").File("var/lib/dpkg/status", status).Build()};
+  };
+  Add("old", image("Package: a\nVersion: 1\n\nPackage: b\nVersion: 1\n"));
+  Add("new", image("Package: b\nVersion: 2\n\nPackage: c\nVersion: 1\n"));
+  EXPECT_EQ(Run({"--packages", "app:old", "app:new"}), 1) << Err();
+  EXPECT_EQ(Out(), "D a 1\nC b 1 -> 2\nA c 1\n");
+  EXPECT_EQ(Run({"--packages", "app:1", "app:2"}), 0) << Err();
+  EXPECT_EQ(Run({"--packages", "--json", "app:new"}), 0) << Err();
+  EXPECT_EQ(nlohmann::json::parse(Out())[0]["packages"].size(), 2u);
+}
+
 TEST_F(ImgdiffTest, LeavesNoScratchFiles) {
   const auto count = [&] {
     EXPECT_EQ(Run({"--blame", "app:1", "app:2"}), 1) << Err();

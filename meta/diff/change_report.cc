@@ -14,11 +14,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// Bytes that are no UTF-8 become U+FFFD.
-std::string ToText(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
 std::string_view TypeName(uint32_t mode) {
   switch (mode & S_IFMT) {
     case S_IFREG:
@@ -85,6 +80,20 @@ Result<const LayerInfo*> Deleter(const Comparison& comparison,
   return layer ? LayerAt(comparison.layers_b, *layer) : nullptr;
 }
 
+std::string_view Colour(ChangeKind kind) {
+  switch (kind) {
+    case ChangeKind::kAdded:
+      return "\x1b[32m";
+    case ChangeKind::kDeleted:
+      return "\x1b[31m";
+    case ChangeKind::kChanged:
+      return "\x1b[33m";
+  }
+  return "";
+}
+
+}  // namespace
+
 Status AppendBlame(const Comparison& comparison, const Change& change,
                    const std::string& path, std::string& text) {
   if (change.kind != ChangeKind::kAdded) {
@@ -104,19 +113,15 @@ Status AppendBlame(const Comparison& comparison, const Change& change,
   return {};
 }
 
-std::string_view Colour(ChangeKind kind) {
-  switch (kind) {
-    case ChangeKind::kAdded:
-      return "\x1b[32m";
-    case ChangeKind::kDeleted:
-      return "\x1b[31m";
-    case ChangeKind::kChanged:
-      return "\x1b[33m";
-  }
-  return "";
+std::string KindText(ChangeKind kind, bool colour) {
+  std::string text(1, static_cast<char>(kind));
+  if (colour) text.insert(0, Colour(kind)).append("\x1b[m");
+  return text;
 }
 
-}  // namespace
+std::string JsonText(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
 
 Json LayerToJson(const LayerInfo& layer) {
   return {{"layer", layer.number},
@@ -133,10 +138,7 @@ Status WriteText(const Comparison& comparison, const TextStyle& style,
                  std::ostream& out) {
   std::string text;
   for (const Change& change : comparison.list.changes) {
-    text.clear();
-    if (style.colour) text += Colour(change.kind);
-    text += static_cast<char>(change.kind);
-    if (style.colour) text += "\x1b[m";
+    text = KindText(change.kind, style.colour);
     if (style.what) {
       text += ' ';
       text += change.what == 0
@@ -180,7 +182,7 @@ Status WriteJson(const Comparison& comparison, std::ostream& out) {
       IMGMOUNT_TRY(const LayerInfo* layer, Deleter(comparison, path));
       if (layer != nullptr) element["deleted_by"] = LayerToJson(*layer);
     }
-    out << separator << ToText(element);
+    out << separator << JsonText(element);
     separator = ",\n";
   }
   out << "\n]";

@@ -48,6 +48,14 @@ Status WriteText(const Comparison& comparison, const TextStyle& style,
 // shown with U+FFFD and has its bytes in "path_hex".
 Status WriteJson(const Comparison& comparison, std::ostream& out);
 
+// Appends the lines of TextStyle::blame for one change, whose path is `path`.
+Status AppendBlame(const Comparison& comparison, const Change& change,
+                   const std::string& path, std::string& text);
+
+// "A", coloured for a terminal.
+std::string KindText(ChangeKind kind, bool colour);
+// One line; bytes that are no UTF-8 become U+FFFD.
+std::string JsonText(const nlohmann::ordered_json& json);
 // {"layer": 2, "digest": "sha256:…", "created_by": "…"}
 nlohmann::ordered_json LayerToJson(const LayerInfo& layer);
 // "2 sha256:0123456789ab RUN make"

@@ -23,6 +23,17 @@ Result<const LayerIndex*> LayerStates::Index(size_t layer) {
   return &it->second;
 }
 
+Result<std::unique_ptr<UnionTree>> LayerStates::MergeScratch(
+    const std::vector<const LayerIndex*>& stack, const MergeOptions& options) {
+  const auto path =
+      scratch_ / fmt::format("state-{}-{}", ::getpid(), fmt::ptr(this));
+  IMGMOUNT_CHECK(Merge(stack, path, options));
+  auto tree = UnionTree::Open(path);
+  std::error_code ignored;  // the name only; the tree is mapped
+  std::filesystem::remove(path, ignored);
+  return tree;
+}
+
 Result<const UnionTree*> LayerStates::AsOf(size_t layers) {
   auto it = trees_.find(layers);
   if (it == trees_.end()) {
@@ -30,16 +41,15 @@ Result<const UnionTree*> LayerStates::AsOf(size_t layers) {
     for (size_t layer = 0; layer < layers; ++layer) {
       IMGMOUNT_TRY(stack.emplace_back(), Index(layer));
     }
-    const auto path = scratch_ / fmt::format("state-{}-{}-{}", ::getpid(),
-                                             fmt::ptr(this), layers);
-    IMGMOUNT_CHECK(Merge(stack, path));
-    auto tree = UnionTree::Open(path);
-    std::error_code ignored;  // the name only; the tree is mapped
-    std::filesystem::remove(path, ignored);
-    if (!tree) return Failure(std::move(tree).error());
-    it = trees_.emplace(layers, *std::move(tree)).first;
+    IMGMOUNT_TRY(auto tree, MergeScratch(stack, {}));
+    it = trees_.emplace(layers, std::move(tree)).first;
   }
   return it->second.get();
+}
+
+Result<std::unique_ptr<UnionTree>> LayerStates::Alone(size_t layer) {
+  IMGMOUNT_TRY(const LayerIndex* index, Index(layer));
+  return MergeScratch({index}, {.show_whiteouts = true});
 }
 
 Result<std::optional<LayerPosition>> LayerStates::WhoDeleted(

@@ -29,11 +29,16 @@ class LayerStates {
               std::filesystem::path scratch);
 
   size_t layer_count() const { return layer_count_; }
-  // Lives as long as this.
+  // Lives as long as this, or until DropIndexes().
   Result<const LayerIndex*> Index(size_t layer);
   // The first `layers` layers merged, 1 … layer_count(). Lives until dropped.
   Result<const UnionTree*> AsOf(size_t layers);
   void Drop(size_t layers) { trees_.erase(layers); }
+  // A layer's own entries, with its whiteouts shown: see MergeOptions. In the
+  // tree it has position 0.
+  Result<std::unique_ptr<UnionTree>> Alone(size_t layer);
+  // Frees what Index() loaded; it is loaded again when asked for.
+  void DropIndexes() { indexes_.clear(); }
 
   // The layer above the first `below` ones that made `path` ("/etc/motd") go
   // away; nullopt when it was not there as of them, or is there at the end.
@@ -41,6 +46,9 @@ class LayerStates {
                                                   size_t below);
 
  private:
+  Result<std::unique_ptr<UnionTree>> MergeScratch(
+      const std::vector<const LayerIndex*>& stack, const MergeOptions& options);
+
   size_t layer_count_;
   IndexLoader load_;
   std::filesystem::path scratch_;

@@ -1,0 +1,121 @@
+#include "meta/packages/rpm_database.h"
+
+#include <fmt/format.h>
+#include <sqlite3.h>
+
+#include <cstdint>
+#include <memory>
+
+namespace imgmount {
+namespace {
+
+// rpmtag.h and the types of its values.
+constexpr uint32_t kName = 1000;
+constexpr uint32_t kVersion = 1001;
+constexpr uint32_t kRelease = 1002;
+constexpr uint32_t kEpoch = 1003;
+constexpr uint32_t kArch = 1022;
+constexpr uint32_t kInt32 = 4;
+constexpr uint32_t kString = 6;
+constexpr size_t kEntryBytes = 16;
+
+Failure Damaged(std::string_view what) {
+  return Fail(ErrorCode::kCorrupt,
+              fmt::format("the rpm database is damaged: {}", what));
+}
+
+// Four bytes, big-endian; what is not there is 0.
+uint32_t Number(std::string_view bytes, size_t at) {
+  uint32_t number = 0;
+  for (size_t i = at; i < at + 4; ++i) {
+    number = number << 8 |
+             (i < bytes.size() ? static_cast<unsigned char>(bytes[i]) : 0);
+  }
+  return number;
+}
+
+struct CloseDatabase {
+  void operator()(sqlite3* database) const { ::sqlite3_close(database); }
+};
+struct FinishStatement {
+  void operator()(sqlite3_stmt* statement) const {
+    ::sqlite3_finalize(statement);
+  }
+};
+
+}  // namespace
+
+Result<std::optional<Package>> ParseRpmHeader(std::string_view blob) {
+  constexpr size_t kPrefix = 8;  // how many entries, how many bytes of data
+  if (blob.size() < kPrefix) return Damaged("a header is too short");
+  const uint64_t entries = Number(blob, 0);
+  const uint64_t data_bytes = Number(blob, 4);
+  const uint64_t data_at = kPrefix + entries * kEntryBytes;
+  if (data_at + data_bytes > blob.size()) {
+    return Damaged("a header is cut off");
+  }
+  const std::string_view data = blob.substr(data_at, data_bytes);
+  Package package{"rpm", "", "", ""};
+  std::string release;
+  std::optional<uint32_t> epoch;
+  for (uint64_t i = 0; i < entries; ++i) {
+    const size_t at = kPrefix + i * kEntryBytes;
+    const uint32_t tag = Number(blob, at);
+    const uint32_t type = Number(blob, at + 4);
+    const uint32_t offset = Number(blob, at + 8);
+    if (tag == kEpoch && type == kInt32) {
+      if (offset + uint64_t{4} > data.size()) return Damaged("an epoch");
+      epoch = Number(data, offset);
+    }
+    std::string* const text = tag == kName      ? &package.name
+                              : tag == kVersion ? &package.version
+                              : tag == kRelease ? &release
+                              : tag == kArch    ? &package.architecture
+                                                : nullptr;
+    if (text == nullptr || type != kString) continue;
+    const size_t end =
+        offset < data.size() ? data.find('\0', offset) : std::string_view::npos;
+    if (end == std::string_view::npos) return Damaged("a string has no end");
+    *text = data.substr(offset, end - offset);
+  }
+  if (package.name.empty()) return Damaged("a package has no name");
+  if (package.name == "gpg-pubkey") return std::optional<Package>();
+  if (!release.empty()) package.version += '-' + release;
+  if (epoch) package.version = fmt::format("{}:{}", *epoch, package.version);
+  return std::optional(std::move(package));
+}
+
+Result<std::vector<Package>> ReadRpmDatabase(
+    const std::filesystem::path& path) {
+  sqlite3* opened = nullptr;
+  const int status =
+      ::sqlite3_open_v2(path.c_str(), &opened, SQLITE_OPEN_READWRITE, nullptr);
+  const std::unique_ptr<sqlite3, CloseDatabase> database(opened);
+  if (status != SQLITE_OK) return Damaged(::sqlite3_errstr(status));
+  // The file is the image's: no code of its schema is trusted, and a view that
+  // computes for ever is no table.
+  ::sqlite3_db_config(opened, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+  ::sqlite3_db_config(opened, SQLITE_DBCONFIG_ENABLE_VIEW, 0, nullptr);
+  ::sqlite3_db_config(opened, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);
+  ::sqlite3_db_config(opened, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+  sqlite3_stmt* prepared = nullptr;
+  if (::sqlite3_prepare_v2(opened, "SELECT blob FROM Packages", -1, &prepared,
+                           nullptr) != SQLITE_OK) {
+    return Damaged(::sqlite3_errmsg(opened));
+  }
+  const std::unique_ptr<sqlite3_stmt, FinishStatement> statement(prepared);
+  std::vector<Package> packages;
+  for (;;) {
+    const int step = ::sqlite3_step(statement.get());
+    if (step == SQLITE_DONE) return packages;
+    if (step != SQLITE_ROW) return Damaged(::sqlite3_errmsg(opened));
+    const auto* bytes =
+        static_cast<const char*>(::sqlite3_column_blob(statement.get(), 0));
+    const int size = ::sqlite3_column_bytes(statement.get(), 0);
+    IMGMOUNT_TRY(auto package, ParseRpmHeader(std::string_view(
+                                   bytes, static_cast<size_t>(size))));
+    if (package) packages.push_back(*std::move(package));
+  }
+}
+
+}  // namespace imgmount
