@@ -26,7 +26,7 @@ const FuseOpsContext& Context(fuse_req_t req) {
   return *static_cast<const FuseOpsContext*>(::fuse_req_userdata(req));
 }
 
-const ImageFs& Fs(fuse_req_t req) { return Context(req).fs; }
+const FileSystem& Fs(fuse_req_t req) { return Context(req).fs; }
 
 // What `operation` returns; an exception is an error of its own.
 template <typename Operation>
@@ -182,17 +182,17 @@ void ReplyListing(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
   const Status status = Guarded([&]() -> Status {
     buffer.resize(std::min(size, kMaxListing));
     std::string name;
-    return Fs(req).List(Ino(ino), static_cast<uint64_t>(offset),
-                        [&](const ImageFs::ListedEntry& entry) -> Result<bool> {
-                          name = entry.name;
-                          IMGMOUNT_TRY(
-                              const size_t taken,
-                              add(entry, name.c_str(), buffer.data() + used,
-                                  buffer.size() - used));
-                          if (taken > buffer.size() - used) return false;
-                          used += taken;
-                          return true;
-                        });
+    return Fs(req).List(
+        Ino(ino), static_cast<uint64_t>(offset),
+        [&](const FileSystem::ListedEntry& entry) -> Result<bool> {
+          name = entry.name;
+          IMGMOUNT_TRY(const size_t taken,
+                       add(entry, name.c_str(), buffer.data() + used,
+                           buffer.size() - used));
+          if (taken > buffer.size() - used) return false;
+          used += taken;
+          return true;
+        });
   });
   // What was listed before the error is listed; asked for the rest, the error
   // comes again.
@@ -205,7 +205,7 @@ void ReplyListing(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 void ReadDir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
              fuse_file_info* /*file*/) {
   ReplyListing(req, ino, size, offset,
-               [req](const ImageFs::ListedEntry& entry, const char* name,
+               [req](const FileSystem::ListedEntry& entry, const char* name,
                      char* out, size_t room) -> Result<size_t> {
                  struct stat st = {};
                  st.st_ino = entry.ino.number();
@@ -219,12 +219,18 @@ void ReadDirPlus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
                  fuse_file_info* /*file*/) {
   ReplyListing(
       req, ino, size, offset,
-      [req](const ImageFs::ListedEntry& entry, const char* name, char* out,
+      [req](const FileSystem::ListedEntry& entry, const char* name, char* out,
             size_t room) -> Result<size_t> {
-        IMGMOUNT_TRY(const struct stat st, Fs(req).Attributes(entry.ino));
-        fuse_entry_param param = EntryOf(st);
-        // The kernel counts no reference to "." and "..".
-        if (entry.is_dots) param.ino = 0;
+        fuse_entry_param param = {};
+        if (entry.name_only) {
+          // Without an inode the kernel takes the name, and looks it up when
+          // it needs more.
+          param.attr.st_ino = entry.ino.number();
+          param.attr.st_mode = entry.type;
+        } else {
+          IMGMOUNT_TRY(const struct stat st, Fs(req).Attributes(entry.ino));
+          param = EntryOf(st);
+        }
         return ::fuse_add_direntry_plus(req, out, room, name, &param,
                                         static_cast<off_t>(entry.next));
       });

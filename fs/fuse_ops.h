@@ -1,4 +1,4 @@
-// The low-level FUSE operations over an ImageFs.
+// The low-level FUSE operations over a FileSystem.
 //
 // The tree never changes, so everything may be remembered for ever: entries,
 // names that are not there, attributes, symlinks, pages. What the kernel need
@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <functional>
 
-#include "fs/image_fs.h"
+#include "fs/file_system.h"
 
 struct fuse_lowlevel_ops;
 
@@ -21,7 +21,7 @@ inline constexpr uint32_t kMaxRead = 1 << 20;
 
 // The user data of a session with these operations.
 struct FuseOpsContext {
-  const ImageFs& fs;
+  const FileSystem& fs;
   uint32_t max_read = kMaxRead;
   // Told of each whole file that was read; may be empty.
   std::function<void(Ino)> on_whole_file_read;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <vector>
 
 namespace imgmount {
@@ -69,9 +70,7 @@ Result<std::string> ImageFs::ReadLink(Ino ino) const {
   return std::string(target);
 }
 
-Status ImageFs::List(
-    Ino directory, uint64_t offset,
-    const std::function<Result<bool>(const ListedEntry&)>& emit) const {
+Status ImageFs::List(Ino directory, uint64_t offset, const Emit& emit) const {
   IMGMOUNT_TRY(const uint64_t count, tree_.EntryCount(directory));
   for (uint64_t at = offset; at < count + kDots; ++at) {
     ListedEntry entry;
@@ -81,7 +80,7 @@ Status ImageFs::List(
       entry.name = at == 0 ? "." : "..";
       entry.ino = at == 0 ? directory : inode.parent;
       entry.type = S_IFDIR;
-      entry.is_dots = true;
+      entry.name_only = true;
     } else {
       IMGMOUNT_TRY(const DirEntry found, tree_.Entry(directory, at - kDots));
       entry.name = found.name;
@@ -117,6 +116,11 @@ Result<uint64_t> ImageFs::Seek(Ino ino, uint64_t offset, int whence) const {
 }
 
 Result<std::string> ImageFs::Xattr(Ino ino, std::string_view name) const {
+  if (options_.extra_xattrs != nullptr) {
+    IMGMOUNT_TRY(const Inode inode, tree_.Get(ino));
+    IMGMOUNT_TRY(auto value, options_.extra_xattrs->Value(inode, name));
+    if (value) return *std::move(value);
+  }
   IMGMOUNT_TRY(auto xattrs, tree_.Xattrs(ino));
   for (auto& xattr : xattrs) {
     if (xattr.name == name) return std::move(xattr.value);
@@ -126,9 +130,15 @@ Result<std::string> ImageFs::Xattr(Ino ino, std::string_view name) const {
 
 Result<std::string> ImageFs::XattrNames(Ino ino) const {
   std::string names;
-  if (!tree_.any_xattrs()) return names;
-  IMGMOUNT_TRY(const auto xattrs, tree_.Xattrs(ino));
-  for (const auto& xattr : xattrs) names.append(xattr.name).push_back('\0');
+  if (tree_.any_xattrs()) {
+    IMGMOUNT_TRY(const auto xattrs, tree_.Xattrs(ino));
+    for (const auto& xattr : xattrs) names.append(xattr.name).push_back('\0');
+  }
+  if (options_.extra_xattrs != nullptr) {
+    IMGMOUNT_TRY(const Inode inode, tree_.Get(ino));
+    IMGMOUNT_TRY(const auto extra, options_.extra_xattrs->Names(inode));
+    for (const auto& name : extra) names.append(name).push_back('\0');
+  }
   return names;
 }
 

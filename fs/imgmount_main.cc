@@ -5,25 +5,31 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <ostream>
 #include <utility>
+#include <vector>
 
 #include "fetch/explain.h"
 #include "fetch/image_finder.h"
 #include "fetch/interrupt.h"
+#include "fetch/platforms.h"
 #include "fetch/pull_missing.h"
+#include "fs/composed_fs.h"
 #include "fs/daemon.h"
+#include "fs/image_views.h"
 #include "fs/log.h"
 #include "fs/mount_options.h"
 #include "fs/mount_table.h"
 #include "fs/session.h"
-#include "fs/tree_reader.h"
 #include "meta/base/file.h"
 #include "meta/cli/command_line.h"
 #include "meta/image/layer_suffix.h"
-#include "meta/store/layer_store.h"
+#include "meta/report/history.h"
+#include "meta/report/row_format.h"
 #include "meta/store/mount_record.h"
 #include "meta/store/use_lock.h"
 
@@ -42,6 +48,22 @@ that is not in the cache is pulled first.
 The mount is served in the background until it is unmounted (imgmount -u DIR,
 fusermount3 -u DIR, umount DIR) or its process gets SIGTERM.
 
+--all shows all there is to an image:
+  rootfs/               its files
+  layers/00/ ...        each layer alone; what it deletes from those below are
+                        character devices 0:0, as overlayfs has them
+  asof/00/ ...          the image as of each layer
+  config.json, manifest.json, history.txt
+--platform all shows all platforms of the image side by side, as linux-amd64/
+and so on, and may be combined with --all.
+
+With --provenance regular files and directories have the xattrs
+  user.imgmount.layer, .digest, .created_by
+                        the layer that they are from
+  user.imgmount.hidden_in
+                        in @N, --layer and --all: the layer further up that
+                        replaces or deletes them, if there is one
+
 Mount options, comma-separated, as mount(8) takes them:
   allow_other           let other users in (the default for root)
   allow_root            let root in
@@ -57,7 +79,12 @@ Mount options, comma-separated, as mount(8) takes them:
 Examples:
   imgmount nginx /mnt/nginx
   imgmount -o uid=1000,noexec docker.io/library/debian:12 ~/debian
-  imgmount oci:build/image:latest@2 /mnt/layer2
+  imgmount oci:build/image:latest@2 /mnt/asof2
+  imgmount --layer 2 nginx /mnt/layer2
+  imgmount --all nginx /mnt/nginx
+  diff -r /mnt/nginx/asof/03 /mnt/nginx/asof/04
+  imgmount --provenance nginx /mnt/nginx
+  getfattr -d /mnt/nginx/etc/passwd
   imgmount -l
   imgmount -u /mnt/nginx
 
@@ -78,6 +105,11 @@ struct Arguments {
   bool explain = false;
   std::string unmount;
   bool push = true;
+  bool provenance = false;
+  bool all = false;
+  std::optional<size_t> layer;
+
+  bool all_platforms() const { return image_options.platform == "all"; }
 };
 
 class HelpFormat : public CLI::Formatter {
@@ -112,6 +144,15 @@ void Declare(CLI::App& app, Arguments& args) {
   app.add_flag("!--no-push", args.push,
                "Do not put small files into the page cache before they are "
                "asked for");
+  const auto all = app.add_flag(
+      "--all", args.all,
+      "Show the image, its layers, its states, its config and its history");
+  app.add_option("--layer", args.layer,
+                 "Show layer N alone, with its whiteouts")
+      ->excludes(all)
+      ->type_name("N");
+  app.add_flag("--provenance", args.provenance,
+               "Tell in xattrs which layer a file is from");
   args.image_options.AddTo(app);
 }
 
@@ -135,29 +176,131 @@ Status UnmountDirectory(const std::string& directory) {
   return UnmountPoint(*point, Unmount::kNow);
 }
 
-// What a mount shows, and what it holds on to meanwhile.
+// An image that a mount shows, and what keeps it in the cache meanwhile.
 struct MountableImage {
   NamedImage named;
   Image image;
   UseLock in_use;
-  std::unique_ptr<UnionTree> tree;
+  size_t layers;  // as of the one that was asked for
 };
 
-Result<MountableImage> OpenMountable(const Arguments& args, const ToolIo& io) {
-  const InterruptScope interrupt;
-  ImageOptions options = args.image_options;
-  options.cancel = &interrupt.flag();
+Result<MountableImage> OpenMountable(const Arguments& args,
+                                     const ImageOptions& options,
+                                     const ToolIo& io) {
   IMGMOUNT_TRY(const LayerSuffix suffix, ParseLayerSuffix(args.image));
   IMGMOUNT_TRY(NamedImage named, OpenImage(suffix.image, options, io));
   IMGMOUNT_TRY(ResolvedImage resolved, FindOrResolve(named));
+  LayerSuffix last = suffix;
+  if (args.layer) last.layer = args.layer;
   IMGMOUNT_TRY(const size_t layers,
-               LayersAsOf(suffix, resolved.image.manifest.layers.size()));
+               LayersAsOf(last, resolved.image.manifest.layers.size()));
   IMGMOUNT_TRY(UseLock in_use, UseLock::Hold(named.cache, resolved.image));
   IMGMOUNT_CHECK(PullMissing(named, resolved, suffix.image, options, io));
-  IMGMOUNT_TRY(auto tree, OpenTree(named.cache, resolved.image, layers));
   return MountableImage{std::move(named), std::move(resolved.image),
-                        std::move(in_use), std::move(tree)};
+                        std::move(in_use), layers};
 }
+
+// One image, or with --platform all one for each platform.
+Result<std::vector<MountableImage>> OpenMountables(const Arguments& args,
+                                                   const ToolIo& io) {
+  const InterruptScope interrupt;
+  ImageOptions options = args.image_options;
+  options.cancel = &interrupt.flag();
+  std::vector<MountableImage> images;
+  if (!args.all_platforms()) {
+    IMGMOUNT_TRY(MountableImage image, OpenMountable(args, options, io));
+    images.push_back(std::move(image));
+    return images;
+  }
+  if (args.layer) {
+    return Fail(ErrorCode::kUsage,
+                "--layer and --platform all exclude each other");
+  }
+  options.platform.clear();
+  IMGMOUNT_TRY(const LayerSuffix suffix, ParseLayerSuffix(args.image));
+  IMGMOUNT_TRY(NamedImage named, OpenImage(suffix.image, options, io));
+  IMGMOUNT_TRY(const auto platforms, PlatformsOf(named));
+  for (const Platform& platform : platforms) {
+    options.platform = platform.Text();
+    IMGMOUNT_TRY(MountableImage image, OpenMountable(args, options, io));
+    images.push_back(std::move(image));
+  }
+  return images;
+}
+
+// "linux-arm-v7"
+std::string DirectoryName(const Platform& platform) {
+  std::string name = platform.Text();
+  std::replace(name.begin(), name.end(), '/', '-');
+  return name;
+}
+
+// As `imghistory --no-trunc --human=false` prints it.
+Result<std::string> HistoryText(const MountableImage& mountable) {
+  std::vector<nlohmann::ordered_json> fields;
+  for (const HistoryRow& row :
+       HistoryOf(mountable.image, mountable.named.cache)) {
+    fields.push_back(HistoryFields(row, mountable.image,
+                                   {.truncate = false, .human = false}));
+  }
+  std::vector<FormatRow> rows;
+  for (const auto& row : fields) rows.push_back({&row, &row});
+  return FormatRows(
+      "table {{.ID}}\t{{.CreatedAt}}\t{{.CreatedBy}}\t{{.Size}}\t"
+      "{{.Comment}}",
+      HistoryHeaders(), rows);
+}
+
+// The images of a mount as what was asked for, served until it ends.
+class Shown {
+ public:
+  Shown(const Arguments& args, const std::vector<MountableImage>& images,
+        const MountOptions& mount_options)
+      : args_(args), images_(images) {
+    for (const MountableImage& mountable : images) {
+      views_.push_back(std::make_unique<ImageViews>(
+          mountable.named.cache, mountable.image,
+          ViewOptions{.uid = mount_options.uid,
+                      .gid = mount_options.gid,
+                      .provenance = args.provenance,
+                      .log = [](std::string_view line) { Log(line); }}));
+    }
+  }
+
+  Status Serve(const SessionConfig& config,
+               const std::function<void()>& ready) {
+    if (args_.all || args_.all_platforms()) return ServeSeveral(config, ready);
+    const size_t layers = images_.front().layers;
+    IMGMOUNT_TRY(const auto view, args_.layer
+                                      ? views_.front()->Alone(*args_.layer)
+                                      : views_.front()->Filed(layers));
+    const PushSource push{view->tree(), view->reader()};
+    return RunSession(view->fs(), args_.push ? &push : nullptr, config, ready);
+  }
+
+ private:
+  Status ServeSeveral(const SessionConfig& config,
+                      const std::function<void()>& ready) {
+    ComposedFs fs(views_.front()->Look());
+    for (size_t i = 0; i < images_.size(); ++i) {
+      const MountableImage& mountable = images_[i];
+      const std::string name = DirectoryName(mountable.named.platform);
+      if (!args_.all) {
+        views_[i]->AddAsOf(fs, kRootIno, name, mountable.layers);
+        continue;
+      }
+      IMGMOUNT_TRY(std::string history, HistoryText(mountable));
+      const Ino directory =
+          args_.all_platforms() ? fs.AddDirectory(kRootIno, name) : kRootIno;
+      views_[i]->AddAll(fs, directory, mountable.layers, std::move(history));
+    }
+    return RunSession(fs, nullptr, config, ready);
+  }
+
+  const Arguments& args_;
+  const std::vector<MountableImage>& images_;
+  std::vector<std::unique_ptr<ImageViews>> views_;
+};
 
 Status MountImage(const Arguments& args, const ToolIo& io) {
   IMGMOUNT_TRY(const MountOptions options,
@@ -168,12 +311,9 @@ Status MountImage(const Arguments& args, const ToolIo& io) {
     IMGMOUNT_TRY(log_file,
                  OpenFile(args.log_file, O_WRONLY | O_CREAT | O_APPEND, 0644));
   }
-  IMGMOUNT_TRY(const MountableImage mountable, OpenMountable(args, io));
-  const Image& image = mountable.image;
-  const SessionConfig config{.mount_point = mount_point,
-                             .name = args.image,
-                             .options = options,
-                             .push = args.push};
+  IMGMOUNT_TRY(const auto images, OpenMountables(args, io));
+  const SessionConfig config{
+      .mount_point = mount_point, .name = args.image, .options = options};
 
   const auto serve = [&](const std::function<void()>& ready) -> Status {
     if (log_file) {
@@ -181,23 +321,15 @@ Status MountImage(const Arguments& args, const ToolIo& io) {
     } else if (!args.foreground) {
       SetLogSink(SyslogSink());
     }
-    IMGMOUNT_TRY(const MountRecord record,
-                 MountRecord::Hold(mountable.named.cache, image.manifest_digest,
-                                   mount_point));
-    TreeReaderOptions reader_options;
-    reader_options.log = [](std::string_view line) { Log(line); };
-    const auto reader = TreeReader::Make(
-        *mountable.tree,
-        [&](LayerPosition position) -> Result<OpenedLayer> {
-          if (position >= image.manifest.layers.size()) {
-            return Fail(ErrorCode::kCorrupt, "the image has no such layer");
-          }
-          return OpenLayer(mountable.named.cache,
-                           image.manifest.layers[position],
-                           image.config.diff_ids[position]);
-        },
-        std::move(reader_options));
-    const Status served = RunSession(*mountable.tree, *reader, config, ready);
+    std::vector<MountRecord> records;
+    for (const MountableImage& mountable : images) {
+      IMGMOUNT_TRY(
+          MountRecord record,
+          MountRecord::Hold(mountable.named.cache,
+                            mountable.image.manifest_digest, mount_point));
+      records.push_back(std::move(record));
+    }
+    const Status served = Shown(args, images, options).Serve(config, ready);
     SetLogSink({});
     return served;
   };

@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "fs/daemon.h"
+#include "fs/image_fs.h"
 #include "fs/log.h"
 #include "fs/mount_table.h"
 #include "fs/session.h"
@@ -70,7 +71,10 @@ class Mounted {
       const auto reader =
           TreeReader::Make(image.tree(), image.opener(),
                            {.log = [](std::string_view line) { Log(line); }});
-      return RunSession(image.tree(), *reader, config, ready);
+      const ImageFs fs(image.tree(), *reader,
+                       {.uid = parsed->uid, .gid = parsed->gid});
+      const PushSource push{image.tree(), *reader};
+      return RunSession(fs, &push, config, ready);
     });
     EXPECT_TRUE(status_) << status_.error().message();
   }
@@ -407,7 +411,8 @@ TEST(RunSession, ReportsWhyItCannotMount) {
   SessionConfig config;
   config.mount_point = "/nowhere/at/all";
   config.name = "x";
-  const Status status = RunSession(image.tree(), *reader, config, {});
+  const ImageFs fs(image.tree(), *reader);
+  const Status status = RunSession(fs, nullptr, config, {});
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().code(), ErrorCode::kMount);
   EXPECT_EQ(status.error().message().find('\n'), std::string::npos);

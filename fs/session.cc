@@ -15,6 +15,7 @@
 #include <fstream>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -259,19 +260,19 @@ Result<std::filesystem::path> CheckMountPoint(
   return *canonical;
 }
 
-Status RunSession(const UnionTree& tree, TreeReader& reader,
+Status RunSession(const FileSystem& fs, const PushSource* push,
                   const SessionConfig& config,
                   const std::function<void()>& on_ready) {
-  const ImageFs fs(tree, reader,
-                   {.uid = config.options.uid, .gid = config.options.gid});
   FuseOpsContext context{
       .fs = fs, .max_read = config.options.max_read, .on_whole_file_read = {}};
   IMGMOUNT_TRY(const SessionPtr session, NewSession(config, context));
-  PagePusher pusher(tree, reader, [&](Ino ino, const FileBytes& file) {
-    return StoreFile(session.get(), ino, file);
-  });
-  if (config.push) {
-    context.on_whole_file_read = [&pusher](Ino ino) { pusher.OnRead(ino); };
+  std::optional<PagePusher> pusher;
+  if (push != nullptr) {
+    pusher.emplace(push->tree, push->reader,
+                   [&](Ino ino, const FileBytes& file) {
+                     return StoreFile(session.get(), ino, file);
+                   });
+    context.on_whole_file_read = [&pusher](Ino ino) { pusher->OnRead(ino); };
   }
 
   if (::fuse_set_signal_handlers(session.get()) != 0) {
@@ -292,7 +293,7 @@ Status RunSession(const UnionTree& tree, TreeReader& reader,
     if (on_ready) on_ready();
   });
   Status status = Loop(session.get());
-  ServeUntilStopped(session.get(), pusher);
+  if (pusher) ServeUntilStopped(session.get(), *pusher);
   ::fuse_remove_signal_handlers(session.get());
   ::fuse_session_unmount(session.get());
   first_user.join();

@@ -6,7 +6,7 @@
 #include <functional>
 #include <string>
 
-#include "fs/image_fs.h"
+#include "fs/file_system.h"
 #include "fs/mount_options.h"
 #include "fs/tree_reader.h"
 #include "meta/base/result.h"
@@ -18,7 +18,6 @@ struct SessionConfig {
   std::filesystem::path mount_point;  // canonical: see CheckMountPoint
   std::string name;                   // shown as the mount's source
   MountOptions options;
-  bool push = true;  // small files into the page cache ahead of their reads
 };
 
 // What can be known before a mount is tried: a folder is there, nothing of
@@ -27,10 +26,17 @@ struct SessionConfig {
 Result<std::filesystem::path> CheckMountPoint(
     const std::filesystem::path& path);
 
+// What small files are pushed from: the tree and reader behind the whole mount.
+struct PushSource {
+  const UnionTree& tree;
+  TreeReader& reader;
+};
+
 // Mounts, serves until it is unmounted or a signal (SIGTERM, SIGINT, SIGHUP)
 // comes, and leaves nothing mounted. `on_ready` is called once, when the mount
-// answers; from another thread.
-Status RunSession(const UnionTree& tree, TreeReader& reader,
+// answers; from another thread. Nothing is pushed without a `push`, which must
+// have the inode numbers of `fs`.
+Status RunSession(const FileSystem& fs, const PushSource* push,
                   const SessionConfig& config,
                   const std::function<void()>& on_ready);
 

@@ -7,10 +7,15 @@
 
 #include "fetch/image_finder.h"
 #include "fetch/interrupt.h"
+#include "fetch/pull_missing.h"
 #include "meta/cli/command_line.h"
+#include "meta/diff/layer_info.h"
+#include "meta/diff/path_history.h"
 #include "meta/report/columns.h"
 #include "meta/report/history.h"
 #include "meta/report/row_format.h"
+#include "meta/store/layer_store.h"
+#include "meta/store/use_lock.h"
 
 namespace imgmount {
 namespace {
@@ -24,6 +29,9 @@ registry; no layer is downloaded for it. SIZE counts the bytes of file contents
 that a step added; of a layer that was never pulled only its compressed size is
 known, and marked: ~28.1MB.
 
+With --path, what the layers did to one path: A it came, C it was replaced, D it
+was deleted. The layers are pulled for that.
+
 Templates have the fields .ID .CreatedSince .CreatedAt .CreatedBy .Size .Comment
 .Layer (its digest) and .Compressed (its size as published), and Docker's
 functions.
@@ -36,6 +44,7 @@ Examples:
   imghistory --format json nginx         an object per line
   imghistory --format 'table {{.ID}}\t{{.Size}}' nginx
   imghistory -q oci:layout:v1            IDs only
+  imghistory --path /etc/passwd nginx    who put it there
 
 Exit status: 0 success; 1 no such image; 2 disk or permissions; 3 network or
 registry unavailable; 4 login refused; 5 wrong bytes; 6 unsupported; 64 usage;
@@ -48,6 +57,7 @@ struct Arguments {
   bool human = true;
   bool layers = false;
   std::string format = "table";
+  std::string path;
 };
 
 void Declare(CLI::App& app, Arguments& args) {
@@ -65,6 +75,9 @@ void Declare(CLI::App& app, Arguments& args) {
                  "table, json, or a Go template for each row; \"table "
                  "TEMPLATE\" aligns it below headers")
       ->type_name("FORMAT");
+  app.add_option("--path", args.path,
+                 "Tell which layers put PATH there, replaced or deleted it")
+      ->type_name("PATH");
   args.image_options.AddTo(app);
   app.get_option("--quiet")->description("Only show image IDs");
 }
@@ -78,12 +91,36 @@ std::string TableFormat(const Arguments& args) {
          (args.layers ? "{{.Layer}}\t{{.Compressed}}\t" : "") + "{{.Comment}}";
 }
 
+Result<std::string> TellPath(const Arguments& args, NamedImage& named,
+                             const ResolvedImage& resolved,
+                             const ImageOptions& options, const ToolIo& io) {
+  const Image& image = resolved.image;
+  IMGMOUNT_TRY(const UseLock in_use, UseLock::Hold(named.cache, image));
+  IMGMOUNT_CHECK(PullMissing(named, resolved, args.image, options, io));
+  LayerStates states(
+      image.manifest.layers.size(),
+      [&](size_t layer) {
+        return LoadIndex(named.cache, image.manifest.layers[layer],
+                         image.config.diff_ids[layer]);
+      },
+      named.cache.TreePath("x").parent_path());
+  IMGMOUNT_TRY(const auto events, HistoryOfPath(states, args.path));
+  if (events.empty()) {
+    return Fail(ErrorCode::kNotFound,
+                args.path + ": no layer of " + args.image + " has it");
+  }
+  return PathHistoryText(events, LayersOf(image));
+}
+
 Result<std::string> Run(const Arguments& args, const ToolIo& io) {
   const InterruptScope interrupt;
   ImageOptions options = args.image_options;
   options.cancel = &interrupt.flag();
   IMGMOUNT_TRY(NamedImage named, OpenImage(args.image, options, io));
   IMGMOUNT_TRY(const ResolvedImage resolved, FindOrResolve(named));
+  if (!args.path.empty()) {
+    return TellPath(args, named, resolved, options, io);
+  }
 
   const HistoryFormat format{.truncate = !args.no_trunc,
                              .human = args.human,

@@ -204,6 +204,20 @@ Result<std::variant<Manifest, Index>> ParseManifestOrIndex(
   }
 }
 
+std::vector<Platform> PlatformsIn(const Index& index) {
+  std::vector<Platform> platforms;
+  for (const Descriptor& manifest : index.manifests) {
+    if (!manifest.platform || IsAttestationOrArtifact(manifest)) continue;
+    Platform platform = *manifest.platform;
+    platform.os_version.clear();  // nothing asks for a version
+    if (std::find(platforms.begin(), platforms.end(), platform) ==
+        platforms.end()) {
+      platforms.push_back(std::move(platform));
+    }
+  }
+  return platforms;
+}
+
 Result<Descriptor> SelectPlatform(const Index& index, const Platform& wanted) {
   const Descriptor* best = nullptr;
   const Descriptor* unmarked = nullptr;

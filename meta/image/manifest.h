@@ -65,6 +65,9 @@ Result<std::variant<Manifest, Index>> ParseManifestOrIndex(
 // kNotFound lists the platforms that are there.
 Result<Descriptor> SelectPlatform(const Index& index, const Platform& wanted);
 
+// The platforms there are images for, each once, in the index's order.
+std::vector<Platform> PlatformsIn(const Index& index);
+
 // Whether we can read layers of this media type: OCI and Docker, plain, gzip,
 // zstd, non-distributable; kUnsupported otherwise (an encrypted layer, say).
 Status CheckLayerMediaType(const Descriptor& layer);
