@@ -14,12 +14,14 @@
 #include "fetch/interrupt.h"
 #include "fetch/pull_missing.h"
 #include "fs/tree_reader.h"
+#include "meta/base/file.h"
 #include "meta/cli/command_line.h"
 #include "meta/diff/change_report.h"
 #include "meta/diff/change_stat.h"
 #include "meta/diff/efficiency.h"
 #include "meta/diff/git_patch.h"
 #include "meta/diff/host_tree.h"
+#include "meta/diff/html_report.h"
 #include "meta/diff/layer_info.h"
 #include "meta/diff/layer_states.h"
 #include "meta/diff/printable.h"
@@ -69,6 +71,7 @@ Examples:
   imgdiff --packages debian:11 debian:12 which packages came, went, changed
   imgdiff --content app:1 app:2 | less   as a patch
   imgdiff --stat nginx                   where the bytes are, and the waste
+  imgdiff --html nginx.html nginx        the same to look around in
   imgdiff app:latest ./rootfs            an image against a directory
   imgdiff --json a b | jq -r '.[] | select(.kind == "A") | .path'
 
@@ -83,6 +86,7 @@ struct Arguments {
   bool stat = false;
   bool content = false;
   bool packages = false;
+  std::string html;
   TextStyle style;
   std::vector<std::string> exclude;
   std::vector<std::string> ignore;
@@ -118,12 +122,22 @@ void Declare(CLI::App& app, Arguments& args) {
                    "The lines of text files that changed, as git diff shows "
                    "them")
           ->excludes(stat);
-  app.add_flag("--packages", args.packages,
-               "Which packages came, went or changed their version")
+  const auto packages =
+      app.add_flag("--packages", args.packages,
+                   "Which packages came, went or changed their version")
+          ->excludes(stat)
+          ->excludes(content);
+  const auto json =
+      app.add_flag("--json", args.json, "All there is to tell, as JSON")
+          ->excludes(content);
+  app.add_option("--html", args.html,
+                 "Write a page for a browser: where the bytes are, what is "
+                 "wasted, and the changes as a tree")
+      ->type_name("FILE")
       ->excludes(stat)
-      ->excludes(content);
-  app.add_flag("--json", args.json, "All there is to tell, as JSON")
-      ->excludes(content);
+      ->excludes(content)
+      ->excludes(packages)
+      ->excludes(json);
   app.add_option("-x,--exclude", args.exclude,
                  "Leave out what matches, with all below it: a name, or with "
                  "a slash a whole path, where * matches slashes too; may be "
@@ -270,6 +284,23 @@ void WritePackages(const std::vector<PackageChange>& changes,
   }
 }
 
+Status WritePage(const HtmlReport& report, const std::string& path) {
+  IMGMOUNT_TRY(AtomicFile file, AtomicFile::Create(path));
+  IMGMOUNT_CHECK(file.Write(report.Page()));
+  return file.Commit();
+}
+
+// The image's layers and what is in them for nothing.
+Status DescribeLayers(const LocalImage& image, LayerStates& states,
+                      HtmlReport& report) {
+  IMGMOUNT_TRY(const auto bytes, MeasureLayers(states));
+  IMGMOUNT_TRY(const Efficiency efficiency, MeasureEfficiency(states));
+  report.SetLayers({image.layers.begin(), image.layers.begin() + bytes.size()},
+                   bytes);
+  report.SetEfficiency(efficiency);
+  return {};
+}
+
 // In the form that was asked for, whether of two images or of one layer.
 Status WriteComparison(const Comparison& comparison, const Arguments& args,
                        std::ostream& out) {
@@ -306,15 +337,23 @@ Result<int> CompareTwo(const Arguments& args, const DiffOptions& options,
         [&, shared = SharedLayers(comparison.layers_a, comparison.layers_b)](
             std::string_view path) { return states->WhoDeleted(path, shared); };
   }
+  if (!args.html.empty()) {
+    HtmlReport report(args.operands[0] + " \u2192 " + args.operands[1]);
+    if (b.image) IMGMOUNT_CHECK(DescribeLayers(*b.image, *states, report));
+    IMGMOUNT_CHECK(report.SetTree(b.tree()));
+    IMGMOUNT_CHECK(report.AddSection("all changes", comparison));
+    IMGMOUNT_CHECK(WritePage(report, args.html));
+    return list.changes.empty() ? kSame : kDifferent;
+  }
   IMGMOUNT_CHECK(WriteComparison(comparison, args, io.out));
   if (args.json) io.out << '\n';
   return list.changes.empty() ? kSame : kDifferent;
 }
 
-// What one layer did to the ones below it.
+// What one layer did to the ones below it; into the page if there is one.
 Status WriteLayer(const LocalImage& image, LayerStates& states, size_t layer,
                   const Arguments& args, const DiffOptions& options,
-                  const ToolIo& io) {
+                  HtmlReport* page, const ToolIo& io) {
   const auto nothing = MakeEmptyTree();
   std::optional<ImageSide> below;
   if (layer > 0) {
@@ -333,7 +372,7 @@ Status WriteLayer(const LocalImage& image, LayerStates& states, size_t layer,
                : args.packages ? "packages"
                                : "changes")
            << "\":";
-  } else {
+  } else if (page == nullptr) {
     io.out << "layer " << layer << ' ' << info.digest.text() << ' '
            << Printable(info.created_by) << '\n';
   }
@@ -351,6 +390,9 @@ Status WriteLayer(const LocalImage& image, LayerStates& states, size_t layer,
         [layer](std::string_view) -> Result<std::optional<LayerPosition>> {
           return static_cast<LayerPosition>(layer);
         }};
+    if (page != nullptr) {
+      return page->AddSection("layer " + LayerToText(info), comparison);
+    }
     IMGMOUNT_CHECK(WriteComparison(comparison, args, io.out));
   }
   if (args.json) io.out << '}';
@@ -403,10 +445,25 @@ Result<int> ShowLayers(const Arguments& args, const DiffOptions& options,
   IMGMOUNT_TRY(const auto image, OpenLocal(args.operands[0], args, io));
   LayerStates states = image->States();
   const size_t first = image->only.value_or(0);
+  if (!args.html.empty()) {
+    HtmlReport report(args.operands[0]);
+    for (size_t layer = first; layer < image->layer_count; ++layer) {
+      IMGMOUNT_CHECK(
+          WriteLayer(*image, states, layer, args, options, &report, io));
+      states.Drop(layer);
+    }
+    IMGMOUNT_CHECK(DescribeLayers(*image, states, report));
+    IMGMOUNT_TRY(const UnionTree* tree, states.AsOf(image->layer_count));
+    ImageSide all(*image, *tree);
+    IMGMOUNT_CHECK(report.SetTree(all.tree()));
+    IMGMOUNT_CHECK(WritePage(report, args.html));
+    return kSame;
+  }
   if (args.json) io.out << (args.stat ? "{\"layers\":[\n" : "[\n");
   for (size_t layer = first; layer < image->layer_count; ++layer) {
     if (layer > first) io.out << (args.json ? ",\n" : "\n");
-    IMGMOUNT_CHECK(WriteLayer(*image, states, layer, args, options, io));
+    IMGMOUNT_CHECK(
+        WriteLayer(*image, states, layer, args, options, nullptr, io));
     states.Drop(layer);
   }
   if (args.json) io.out << (args.stat ? "\n],\n" : "\n]\n");

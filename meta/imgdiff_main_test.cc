@@ -226,6 +226,32 @@ TEST_F(ImgdiffTest, ComparesPackages) {
   EXPECT_EQ(nlohmann::json::parse(Out())[0]["packages"].size(), 2u);
 }
 
+TEST_F(ImgdiffTest, WritesAPage) {
+  const auto page = [&](std::vector<std::string> args) {
+    const auto path = (folder_.path() / "page.html").string();
+    args.insert(args.begin(), {"--html", path});
+    const int status = Run(args);
+    EXPECT_EQ(status, args.size() == 4 ? 1 : 0) << Err();
+    EXPECT_EQ(Out(), "");
+    std::ifstream file(path);
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    const std::string start = "id=\"data\">";
+    const size_t at = text.find(start) + start.size();
+    return nlohmann::json::parse(
+        text.substr(at, text.find("</script>", at) - at));
+  };
+  const auto two = page({"app:1", "app:2"});
+  EXPECT_EQ(two["sections"].size(), 1u);
+  EXPECT_EQ(two["sections"][0]["changes"].size(), 5u);
+  EXPECT_EQ(two["layers"].size(), 3u);
+  const auto layers = page({"app:2"});
+  EXPECT_EQ(layers["sections"].size(), 3u);
+  EXPECT_EQ(layers["layers"][0]["hidden"], 6);
+  EXPECT_NEAR(layers["waste"]["score"].get<double>(), 5.0 / 11, 1e-9);
+  EXPECT_EQ(page({"app:2@1"})["sections"].size(), 1u);
+  EXPECT_EQ(Run({"--html", "/nowhere/page.html", "app:1", "app:2"}), 2);
+}
+
 TEST_F(ImgdiffTest, LeavesNoScratchFiles) {
   const auto count = [&] {
     EXPECT_EQ(Run({"--blame", "app:1", "app:2"}), 1) << Err();
