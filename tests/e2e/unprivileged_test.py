@@ -21,8 +21,9 @@ class UnprivilegedUser(harness.EndToEnd):
                         ["mknod", "-m", "666", dev / "fuse", "c", "10", "229"],
                         ["mount", "--bind", dev / "fuse", "/dev/fuse"]):
             subprocess.run(list(map(str, command)), check=True)
-        self.addCleanup(subprocess.run, ["umount", str(dev)], check=True)
-        self.addCleanup(subprocess.run, ["umount", "/dev/fuse"], check=True)
+        # Lazily: a daemon whose mount just ended may still be closing it.
+        for point in (dev, "/dev/fuse"):
+            self.addCleanup(subprocess.run, ["umount", "--lazy", str(point)], check=True)
         self.tools = self.scratch / "bin"
         shutil.copytree(harness.BIN, self.tools)
         self.home = self.scratch / "home"
