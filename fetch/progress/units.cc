@@ -3,20 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
+
+#include "meta/base/byte_size.h"
 
 namespace imgmount {
 
-std::string HumanSize(uint64_t bytes) {
-  constexpr std::array kUnits = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
-  auto size = static_cast<double>(bytes);
-  size_t unit = 0;
-  while (size >= 1000 && unit + 1 < kUnits.size()) {
-    size /= 1000;
-    ++unit;
-  }
-  return fmt::format("{:.4g}{}", size, kUnits[unit]);
-}
+std::string HumanSize(uint64_t bytes) { return FormatByteSize(bytes, 4); }
 
 std::string HumanDuration(std::chrono::seconds duration) {
   const int64_t seconds = duration.count();

@@ -2,24 +2,16 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <charconv>
 #include <chrono>
 #include <cstdlib>
 #include <ctime>
 
+#include "meta/base/byte_size.h"
+
 namespace imgmount {
 
-std::string ShortSize(uint64_t bytes) {
-  constexpr std::array kUnits = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
-  auto size = static_cast<double>(bytes);
-  size_t unit = 0;
-  while (size >= 1000 && unit + 1 < kUnits.size()) {
-    size /= 1000;
-    ++unit;
-  }
-  return fmt::format("{:.3g}{}", size, kUnits[unit]);
-}
+std::string ShortSize(uint64_t bytes) { return FormatByteSize(bytes, 3); }
 
 std::string RoughDuration(int64_t seconds) {
   if (seconds < 1) return "Less than a second";
