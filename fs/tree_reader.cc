@@ -168,9 +168,9 @@ Status SpanTreeReader::AppendTar(LayerPosition position, uint64_t physical,
   IMGMOUNT_TRY(Layer* const layer, OpenLayer(position));
   const SpanTable& table = *layer->opened->spans;
   if (physical > table.size() || table.size() - physical < length) {
-    return Fail(ErrorCode::kCorrupt,
-                fmt::format("layer {}: a file lies beyond the end of the tar",
-                            position));
+    return Logged(
+        {position, table.span_count()},
+        Error(ErrorCode::kCorrupt, "a file lies beyond the end of the tar"));
   }
   while (length > 0) {
     const SpanKey key{position, table.Find(physical)};

@@ -6,12 +6,16 @@
 #ifndef IMGMOUNT_META_BASE_WIRE_H_
 #define IMGMOUNT_META_BASE_WIRE_H_
 
+#include <xxhash.h>
+
 #include <bit>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <type_traits>
 
 namespace imgmount {
@@ -33,6 +37,13 @@ std::optional<T> ReadWire(std::span<const std::byte> bytes, size_t offset) {
   T value;
   std::memcpy(&value, bytes.data() + offset, sizeof value);
   return value;
+}
+
+// Seeds the checksum of a file that says what it says of `subject` only (a
+// layer by its digest, say): in another's place it is as wrong as a damaged
+// one. Files about nothing in particular have no subject, and seed 0.
+inline uint64_t SubjectSeed(std::string_view subject) {
+  return subject.empty() ? 0 : XXH3_64bits(subject.data(), subject.size());
 }
 
 }  // namespace imgmount

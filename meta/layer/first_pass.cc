@@ -236,7 +236,8 @@ Result<FirstPassResult> ThreadedPass::Verify() {
 
   IMGMOUNT_CHECK(frames_.Commit());
   IMGMOUNT_CHECK(spans_.Commit());
-  IMGMOUNT_CHECK(result.index.Save(options_.folder / kIndexFile));
+  IMGMOUNT_CHECK(
+      result.index.Save(options_.folder / kIndexFile, result.digest.text()));
   return result;
 }
 

@@ -138,7 +138,8 @@ TEST(FirstPass, TellsWhatALayerIs) {
       EXPECT_EQ(result->compressed_size, blob.size());
       EXPECT_EQ(result->uncompressed_size, tar.size());
       EXPECT_EQ(result->index.size(), 2u);
-      auto saved = LayerIndex::Load(folder.path() / "new" / kIndexFile);
+      auto saved = LayerIndex::Load(folder.path() / "new" / kIndexFile,
+                                    result->digest.text());
       ASSERT_TRUE(saved);
       EXPECT_EQ(saved->Dump(), result->index.Dump());
     }

@@ -17,7 +17,7 @@ namespace imgmount {
 namespace {
 
 constexpr char kMagic[8] = {'i', 'm', 'g', 'm', 'L', 'I', 'D', 'X'};
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
 constexpr int kLevel = 3;
 constexpr uint64_t kMaxSize = std::numeric_limits<int64_t>::max();
 // An index may unpack to this much, and to 64 times its file beyond.
@@ -285,7 +285,7 @@ EntryView LayerIndex::entry(size_t i) const {
           xattr_sets_[a.xattr_set]};
 }
 
-std::string LayerIndex::Serialize() const {
+std::string LayerIndex::Serialize(std::string_view subject) const {
   Compressor body;
   const Counts counts = {records_.size(), attributes_.size(), extents_.size(),
                          xattr_sets_.size(), bytes_.size()};
@@ -310,13 +310,15 @@ std::string LayerIndex::Serialize() const {
   Header header = {};
   std::memcpy(header.magic, kMagic, sizeof kMagic);
   header.version = kVersion;
-  header.checksum = XXH3_64bits(frame.data(), frame.size());
+  header.checksum =
+      XXH3_64bits_withSeed(frame.data(), frame.size(), SubjectSeed(subject));
   std::string file;
   AppendWire(file, header);
   return file + frame;
 }
 
-Result<LayerIndex> LayerIndex::Parse(std::span<const std::byte> bytes) {
+Result<LayerIndex> LayerIndex::Parse(std::span<const std::byte> bytes,
+                                     std::string_view subject) {
   const auto header = ReadWire<Header>(bytes, 0);
   if (!header || std::memcmp(header->magic, kMagic, sizeof kMagic) != 0) {
     return Corrupt("not a layer index");
@@ -326,7 +328,8 @@ Result<LayerIndex> LayerIndex::Parse(std::span<const std::byte> bytes) {
         fmt::format("version {}, expected {}", header->version, kVersion));
   }
   const auto frame = bytes.subspan(sizeof(Header));
-  if (XXH3_64bits(frame.data(), frame.size()) != header->checksum) {
+  if (XXH3_64bits_withSeed(frame.data(), frame.size(), SubjectSeed(subject)) !=
+      header->checksum) {
     return Corrupt("wrong checksum");
   }
 
@@ -369,15 +372,17 @@ Result<LayerIndex> LayerIndex::Parse(std::span<const std::byte> bytes) {
   return index;
 }
 
-Status LayerIndex::Save(const std::filesystem::path& path) const {
+Status LayerIndex::Save(const std::filesystem::path& path,
+                        std::string_view subject) const {
   IMGMOUNT_TRY(AtomicFile file, AtomicFile::Create(path));
-  IMGMOUNT_CHECK(file.Write(Serialize()));
+  IMGMOUNT_CHECK(file.Write(Serialize(subject)));
   return file.Commit();
 }
 
-Result<LayerIndex> LayerIndex::Load(const std::filesystem::path& path) {
+Result<LayerIndex> LayerIndex::Load(const std::filesystem::path& path,
+                                    std::string_view subject) {
   IMGMOUNT_TRY(const std::string bytes, ReadFile(path, kMaxFileBytes));
-  auto index = Parse(std::as_bytes(std::span(bytes)));
+  auto index = Parse(std::as_bytes(std::span(bytes)), subject);
   if (!index) return Failure(std::move(index).error().In(path.string()));
   return index;
 }

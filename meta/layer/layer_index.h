@@ -110,12 +110,16 @@ class LayerIndex {
   uint64_t memory_bytes() const;
 
   // The derived file: magic, version, checksum, zstd. Load answers kCorrupt
-  // for anything but an intact file of this version; the caller rebuilds.
-  Status Save(const std::filesystem::path& path) const;
-  static Result<LayerIndex> Load(const std::filesystem::path& path);
+  // for anything but an intact file of this version and `subject` (the layer's
+  // digest; SubjectSeed); the caller rebuilds.
+  Status Save(const std::filesystem::path& path,
+              std::string_view subject = {}) const;
+  static Result<LayerIndex> Load(const std::filesystem::path& path,
+                                 std::string_view subject = {});
   // The same, in memory.
-  std::string Serialize() const;
-  static Result<LayerIndex> Parse(std::span<const std::byte> bytes);
+  std::string Serialize(std::string_view subject = {}) const;
+  static Result<LayerIndex> Parse(std::span<const std::byte> bytes,
+                                  std::string_view subject = {});
 
   // A line per entry; for golden files and --dump. Documented in the .cc.
   std::string Dump() const;

@@ -95,9 +95,11 @@ Status Verify(const Cache& cache, const Descriptor& layer,
   return OpenOrRebuild(cache, layer, diff_id, [] { return Status(); });
 }
 
-Result<std::unique_ptr<UnionTree>> MergeLayers(
-    const Cache& cache, const Image& image, size_t layer_count,
-    const std::filesystem::path& path) {
+Result<std::unique_ptr<UnionTree>> MergeLayers(const Cache& cache,
+                                               const Image& image,
+                                               size_t layer_count,
+                                               const std::string& key) {
+  const auto path = cache.TreePath(key);
   std::vector<LayerIndex> indexes;
   for (size_t i = 0; i < layer_count; ++i) {
     IMGMOUNT_TRY(LayerIndex index, LoadIndex(cache, image.manifest.layers[i],
@@ -106,8 +108,8 @@ Result<std::unique_ptr<UnionTree>> MergeLayers(
   }
   std::vector<const LayerIndex*> pointers;
   for (const LayerIndex& index : indexes) pointers.push_back(&index);
-  IMGMOUNT_CHECK(Merge(pointers, path));
-  return UnionTree::Open(path);
+  IMGMOUNT_CHECK(Merge(pointers, path, {.subject = key}));
+  return UnionTree::Open(path, key);
 }
 
 }  // namespace
@@ -132,8 +134,9 @@ bool HasDerivedFiles(const Cache& cache, const Digest& layer) {
 Result<LayerIndex> LoadIndex(const Cache& cache, const Descriptor& layer,
                              const DiffId& diff_id) {
   const auto path = cache.LayerFolder(layer.digest) / kIndexFile;
-  return OpenOrRebuild(cache, layer, diff_id,
-                       [&] { return LayerIndex::Load(path); });
+  return OpenOrRebuild(cache, layer, diff_id, [&] {
+    return LayerIndex::Load(path, layer.digest.text());
+  });
 }
 
 Result<OpenedLayer> OpenLayer(const Cache& cache, const Descriptor& layer,
@@ -168,12 +171,12 @@ Result<std::unique_ptr<UnionTree>> OpenTree(const Cache& cache,
   }
   const std::string key = TreeKey(image, layer_count);
   const auto path = cache.TreePath(key);
-  auto tree = UnionTree::Open(path);
+  auto tree = UnionTree::Open(path, key);
   if (tree || !IsGoneOrDamaged(tree.error())) return tree;
   IMGMOUNT_TRY(const FileLock lock, cache.Lock("tree-" + key));
-  tree = UnionTree::Open(path);
+  tree = UnionTree::Open(path, key);
   if (tree || !IsGoneOrDamaged(tree.error())) return tree;
-  return MergeLayers(cache, image, layer_count, path);
+  return MergeLayers(cache, image, layer_count, key);
 }
 
 }  // namespace imgmount

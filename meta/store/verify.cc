@@ -124,7 +124,8 @@ class Verifier {
 
   Status DerivedFiles(const Digest& digest, const LayerFacts& facts) {
     const fs::path folder = cache_.LayerFolder(digest);
-    IMGMOUNT_TRY(const LayerIndex index, LayerIndex::Load(folder / kIndexFile));
+    IMGMOUNT_TRY(const LayerIndex index,
+                 LayerIndex::Load(folder / kIndexFile, digest.text()));
     if (index.content_bytes() != facts.content_bytes) {
       return Fail(ErrorCode::kCorrupt, "index and facts.json disagree");
     }
@@ -157,7 +158,9 @@ class Verifier {
   void Tree(const CacheItem& item) {
     ++result_.trees;
     Note(item, [&]() -> Status {
-      IMGMOUNT_TRY(const auto tree, UnionTree::Open(cache_.folder() / item));
+      IMGMOUNT_TRY(const auto tree,
+                   UnionTree::Open(cache_.folder() / item,
+                                   fs::path(item).filename().native()));
       return tree->VerifyAll();
     }());
   }

@@ -55,7 +55,7 @@ void BlockWriter::FlushBlock() {
   block_.clear();
 }
 
-Status BlockWriter::Finish(TreeHeader header) {
+Status BlockWriter::Finish(TreeHeader header, std::string_view subject) {
   EndSection();
   FlushBlock();
   IMGMOUNT_CHECK(status_);
@@ -71,7 +71,8 @@ Status BlockWriter::Finish(TreeHeader header) {
   std::string first;
   AppendWire(first, header);
   first.resize(kTreeHeaderBytes - sizeof(uint64_t));
-  AppendWire(first, uint64_t{XXH3_64bits(first.data(), first.size())});
+  AppendWire(first, uint64_t{XXH3_64bits_withSeed(first.data(), first.size(),
+                                                  SubjectSeed(subject))});
   if (::lseek(file_.fd(), 0, SEEK_SET) != 0) return FailErrno("lseek", errno);
   IMGMOUNT_CHECK(file_.Write(first));
   return file_.Commit();

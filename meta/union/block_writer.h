@@ -33,7 +33,7 @@ class BlockWriter {
 
   // Completes `header` (magic, sizes, sections, checksums) and gives the file
   // its name.
-  Status Finish(TreeHeader header);
+  Status Finish(TreeHeader header, std::string_view subject);
 
  private:
   explicit BlockWriter(AtomicFile file) : file_(std::move(file)) {}

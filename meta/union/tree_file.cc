@@ -53,21 +53,22 @@ TreeFile::TreeFile(std::span<const std::byte> bytes, const TreeHeader& header)
           BlockCount(header.data_bytes))) {}
 
 Result<std::unique_ptr<TreeFile>> TreeFile::Open(
-    MappedFile file, const std::filesystem::path& path) {
-  IMGMOUNT_TRY(auto tree, Open(file.bytes()));
+    MappedFile file, const std::filesystem::path& path,
+    std::string_view subject) {
+  IMGMOUNT_TRY(auto tree, Open(file.bytes(), subject));
   tree->file_ = std::move(file);
   tree->path_ = path;
   return tree;
 }
 
 Result<std::unique_ptr<TreeFile>> TreeFile::Open(
-    std::span<const std::byte> bytes) {
+    std::span<const std::byte> bytes, std::string_view subject) {
   if (bytes.size() < kTreeHeaderBytes) return Corrupt("too short");
   constexpr size_t kSummed = kTreeHeaderBytes - sizeof(uint64_t);
   const auto header = *ReadWire<TreeHeader>(bytes, 0);
   if (header.magic != kTreeMagic) return Corrupt("not a tree file");
   if (header.version != kTreeVersion) return Corrupt("another version");
-  if (XXH3_64bits(bytes.data(), kSummed) !=
+  if (XXH3_64bits_withSeed(bytes.data(), kSummed, SubjectSeed(subject)) !=
       *ReadWire<uint64_t>(bytes, kSummed)) {
     return Corrupt("header checksum");
   }
@@ -348,9 +349,9 @@ Result<std::vector<Extent>> TreeFile::Extents(Ino ino) const {
 }
 
 Result<std::unique_ptr<UnionTree>> UnionTree::Open(
-    const std::filesystem::path& path) {
+    const std::filesystem::path& path, std::string_view subject) {
   IMGMOUNT_TRY(MappedFile file, MappedFile::Open(path));
-  auto tree = TreeFile::Open(std::move(file), path);
+  auto tree = TreeFile::Open(std::move(file), path, subject);
   if (!tree) return Failure(std::move(tree).error().In(path.native()));
   return tree;
 }

@@ -24,10 +24,11 @@ class TreeFile final : public UnionTree {
   // `path` is removed when a block of it turns out to be damaged, so that
   // whoever opens the tree next makes it anew.
   static Result<std::unique_ptr<TreeFile>> Open(
-      MappedFile file, const std::filesystem::path& path);
+      MappedFile file, const std::filesystem::path& path,
+      std::string_view subject);
   // Over bytes that outlive it.
   static Result<std::unique_ptr<TreeFile>> Open(
-      std::span<const std::byte> bytes);
+      std::span<const std::byte> bytes, std::string_view subject = {});
 
   uint64_t inode_count() const override { return header_.inode_count; }
   uint64_t total_bytes() const override { return header_.total_bytes; }

@@ -2,7 +2,7 @@
 // tree_file.cc.
 //
 //   [0, 4096)            TreeHeader, zeros, and in the last 8 bytes the
-//                        XXH3-64 of the 4088 before
+//                        XXH3-64 of the 4088 before, seeded by whose tree it is
 //   [4096, +data_bytes)  the sections, each starting at a multiple of 8; this
 //                        is what the block checksums cover
 //   [.., end of file)    an XXH3-64 for each block of kBlockSize data bytes
@@ -33,7 +33,7 @@ namespace imgmount {
 
 inline constexpr std::array<char, 8> kTreeMagic = {'I', 'M', 'G', 'T',
                                                    'R', 'E', 'E', '\n'};
-inline constexpr uint32_t kTreeVersion = 1;
+inline constexpr uint32_t kTreeVersion = 2;
 inline constexpr size_t kTreeHeaderBytes = 4096;
 inline constexpr size_t kTreeBlockBytes = 64 << 10;
 

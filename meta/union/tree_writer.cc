@@ -96,14 +96,14 @@ class TreeWriter {
   explicit TreeWriter(const LayerStack& stack)
       : stack_(stack), nodes_(stack.nodes()) {}
 
-  Status Write(const std::filesystem::path& path) {
+  Status Write(const std::filesystem::path& path, std::string_view subject) {
     SortChildren();
     Number();
     IMGMOUNT_TRY(BlockWriter out, BlockWriter::Create(path));
     IMGMOUNT_CHECK(WriteInodes(out));
     IMGMOUNT_CHECK(WriteNames(out));
     WriteRest(out);
-    return out.Finish(header_);
+    return out.Finish(header_, subject);
   }
 
  private:
@@ -372,8 +372,9 @@ void TreeWriter::WriteRest(BlockWriter& out) {
 
 }  // namespace
 
-Status WriteTree(const LayerStack& stack, const std::filesystem::path& path) {
-  return TreeWriter(stack).Write(path);
+Status WriteTree(const LayerStack& stack, const std::filesystem::path& path,
+                 std::string_view subject) {
+  return TreeWriter(stack).Write(path, subject);
 }
 
 Status Merge(std::span<const LayerIndex* const> layers,
@@ -381,7 +382,7 @@ Status Merge(std::span<const LayerIndex* const> layers,
   LayerStack stack(layers);
   IMGMOUNT_CHECK(stack.Apply(options));
   stack.DropNameTable();
-  return WriteTree(stack, path);
+  return WriteTree(stack, path, options.subject);
 }
 
 }  // namespace imgmount

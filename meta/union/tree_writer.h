@@ -3,14 +3,16 @@
 #define IMGMOUNT_META_UNION_TREE_WRITER_H_
 
 #include <filesystem>
+#include <string_view>
 
 #include "meta/base/result.h"
 #include "meta/union/layer_stack.h"
 
 namespace imgmount {
 
-// The same stack gives the same bytes.
-Status WriteTree(const LayerStack& stack, const std::filesystem::path& path);
+// The same stack and subject give the same bytes.
+Status WriteTree(const LayerStack& stack, const std::filesystem::path& path,
+                 std::string_view subject);
 
 }  // namespace imgmount
 

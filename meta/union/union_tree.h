@@ -98,9 +98,10 @@ class UnionTree {
   // Checks every block now instead of at its first touch.
   virtual Status VerifyAll() const = 0;
 
-  // Opens a tree file; kCorrupt: rebuild it. Constant time.
+  // Opens a tree file that was merged for `subject`; kCorrupt: rebuild it.
+  // Constant time.
   static Result<std::unique_ptr<UnionTree>> Open(
-      const std::filesystem::path& path);
+      const std::filesystem::path& path, std::string_view subject = {});
 
   // A line per path, sorted bytewise; for golden files and --dump.
   Result<std::string> Dump() const;
@@ -111,6 +112,8 @@ struct MergeOptions {
   // a whiteout as the character device 0:0 of that name, as overlayfs does,
   // an opaque directory with user.overlay.opaque = "y".
   bool show_whiteouts = false;
+  // Whose tree it is (SubjectSeed), for Open() to check.
+  std::string subject = {};
 };
 
 // Merges layers, bottom first, and writes the tree to `path` (atomically).

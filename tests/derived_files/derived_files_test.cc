@@ -168,5 +168,23 @@ TEST_F(DerivedFiles, ThatWereCutAreRefusedOrMadeAnew) {
   }
 }
 
+// Each intact, and about something else.
+TEST_F(DerivedFiles, OfAnotherLayerOrImageAreRefusedOrMadeAnew) {
+  ASSERT_TRUE(OpenTree(cache_, *image_, 1));  // so that there are two trees
+  const auto kind = [](const fs::path& path) {
+    return path.parent_path().filename() == "trees" ? "tree" : path.filename();
+  };
+  int tried = 0;
+  for (const fs::path& path : Files()) {
+    for (const fs::path& other : Files()) {
+      if (other == path || kind(other) != kind(path)) continue;
+      Try(path, Contents(path), Contents(other), " is " + other.string());
+      if (HasFatalFailure()) return;
+      ++tried;
+    }
+  }
+  EXPECT_EQ(tried, 3 * 6 + 2);  // index, spans and facts of three layers; trees
+}
+
 }  // namespace
 }  // namespace imgmount
