@@ -20,7 +20,8 @@
 namespace imgmount {
 
 struct TreeReaderOptions {
-  size_t cache_bytes = 32 << 20;  // decoded spans kept
+  // Decoded spans kept: most of what a program like Python reads as it starts.
+  size_t cache_bytes = 56 << 20;
   int decode_ahead_threads = 1;   // 0: none
   int decode_ahead_spans = 2;     // how far
   // Told of each span or layer that cannot be read, once.
