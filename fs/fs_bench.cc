@@ -63,7 +63,7 @@ class FakeMount {
   FakeMount()
       : reader_(TreeReader::Make(Image().tree(), Image().opener())),
         fs_(Image().tree(), *reader_),
-        context_{.fs = fs_, .max_read = 1 << 20, .on_whole_file_read = {}},
+        context_{.fs = fs_, .max_read = 1 << 20},
         kernel_(context_) {}
   FakeFuse& kernel() { return kernel_; }
 

@@ -199,6 +199,9 @@ void ReplyListing(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
   if (!status && used == 0) {
     return ReplyError(req, "readdir", ino, status.error());
   }
+  if (used == 0 && Context(req).on_directory_listed) {
+    Context(req).on_directory_listed(Ino(ino));
+  }
   ::fuse_reply_buf(req, buffer.data(), used);
 }
 

@@ -24,7 +24,10 @@ struct FuseOpsContext {
   const FileSystem& fs;
   uint32_t max_read = kMaxRead;
   // Told of each whole file that was read; may be empty.
-  std::function<void(Ino)> on_whole_file_read;
+  std::function<void(Ino)> on_whole_file_read = {};
+  // Told of each directory whose end was reached, before the kernel is; it
+  // knows what is in it by then.
+  std::function<void(Ino)> on_directory_listed = {};
   // What the kernel can do without; set when it introduces itself.
   bool no_open = false;
   bool no_opendir = false;

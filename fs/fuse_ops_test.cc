@@ -56,7 +56,7 @@ class FuseOpsTest : public ::testing::Test {
   std::unique_ptr<TreeReader> reader_ =
       TreeReader::Make(image_.tree(), image_.opener());
   ImageFs fs_{image_.tree(), *reader_};
-  FuseOpsContext context_{.fs = fs_, .on_whole_file_read = {}};
+  FuseOpsContext context_{.fs = fs_};
   std::vector<std::string> log_;
 };
 
@@ -367,7 +367,7 @@ TEST(FuseOps, AnswerEioForAnException) {
   std::vector<std::string> log;
   SetLogSink([&](std::string_view line) { log.emplace_back(line); });
   {
-    FuseOpsContext context{.fs = fs, .on_whole_file_read = {}};
+    FuseOpsContext context{.fs = fs};
     FakeFuse kernel(context);
     EXPECT_EQ(kernel.Call(FUSE_LOOKUP, 1, Name("x")).error, -EIO);
     EXPECT_EQ(kernel.Call(FUSE_GETATTR, 1, Wire(fuse_getattr_in{})).error,

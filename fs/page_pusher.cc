@@ -14,6 +14,9 @@ namespace {
 constexpr uint64_t kNear = 4096;
 constexpr int kMaxInOrder = 4;
 constexpr int kEnough = 2;
+// A walk that reads files still does so now and then, however much is pushed;
+// one that reads no more only lists.
+constexpr int kMaxListed = 8;
 
 }  // namespace
 
@@ -40,8 +43,25 @@ void PagePusher::OnRead(Ino ino) {
     in_order_ = 0;
   }
   last_read_ = ino;
+  listed_ = 0;
+  Want(ino);
+}
+
+void PagePusher::OnListed(Ino directory) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (in_order_ < kEnough || ++listed_ > kMaxListed) return;
+  }
+  // New inodes of a directory follow each other, in the order of the listing.
+  const auto first = tree_.Entry(directory, 0);
+  if (!first || first->ino < directory) return;
+  const std::lock_guard lock(mutex_);
+  Want(Ino(first->ino.number() - 1));
+}
+
+void PagePusher::Want(Ino after) {
   if (in_order_ < kEnough || stop_) return;
-  wanted_ = ino;
+  wanted_ = after;
   if (!thread_.joinable()) {
     ended_ = false;
     thread_ = StartQuietThread([this] { Run(); });
@@ -86,16 +106,15 @@ void PagePusher::PushAfter(Ino read) {
     if (StopRequested()) return;
     const auto inode = tree_.Get(Ino(i));
     if (!inode) return;
-    pushed_ = Ino(i);
-    if (!S_ISREG(inode->mode) || inode->size == 0 ||
-        inode->size > limits_.max_file_bytes) {
-      continue;
+    if (S_ISREG(inode->mode) && inode->size > 0 &&
+        inode->size <= limits_.max_file_bytes) {
+      const auto file = reader_.View(Ino(i), 0, inode->size);
+      if (!file) return;
+      // The kernel does not know it, so nobody has listed its directory yet.
+      if (!store_(Ino(i), *file)) return;
+      bytes += file->size;
     }
-    const auto file = reader_.View(Ino(i), 0, inode->size);
-    if (!file) return;
-    // The kernel does not know it, so nobody has listed its directory yet.
-    if (!store_(Ino(i), *file)) return;
-    bytes += file->size;
+    pushed_ = Ino(i);
   }
 }
 

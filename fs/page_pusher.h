@@ -42,12 +42,16 @@ class PagePusher {
 
   // A whole file was read. Returns at once.
   void OnRead(Ino ino);
+  // A directory was listed to its end, so that the kernel knows what is in it.
+  // In the middle of a walk that reads files, these are next. Returns at once.
+  void OnListed(Ino directory);
 
   // Asks the thread to end; it may still be in a store. True once it ended.
   bool Stop();
 
  private:
   void Run();
+  void Want(Ino after);  // mutex_ is held
   // Pushes what follows `read`.
   void PushAfter(Ino read);
   bool StopRequested();
@@ -61,6 +65,7 @@ class PagePusher {
   std::condition_variable wake_;
   Ino last_read_;      // under mutex_
   int in_order_ = 0;   // under mutex_: reads that went forward
+  int listed_ = 0;     // under mutex_: directories since the last read
   Ino wanted_;         // under mutex_: push after this one; 0: nothing to do
   bool stop_ = false;  // under mutex_
   std::atomic<bool> ended_{true};

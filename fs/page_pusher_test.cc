@@ -133,6 +133,30 @@ TEST_F(PagePusherTest, StopsWhereTheKernelKnowsNoInode) {
   EXPECT_EQ(stored_.size(), 4u);
 }
 
+// What a walk does: the directory's end, and then its files.
+TEST_F(PagePusherTest, PushesTheFirstFilesOfTheNextDirectoryOfAWalk) {
+  unknown_from_ = File(20);  // as if these were of a directory not yet listed
+  {
+    PagePusher pusher(image_.tree(), *reader_, Storing());
+    pusher.OnListed(kRootIno);  // nobody reads files yet
+    for (int i = 0; i < 2; ++i) pusher.OnRead(File(i));
+    WaitForStored(15);
+    {
+      const std::lock_guard lock(mutex_);
+      unknown_from_ = Ino();
+    }
+    pusher.OnListed(kRootIno);
+    WaitForStored(45);
+  }
+  EXPECT_TRUE(stored_.contains(File(20)));
+}
+
+TEST_F(PagePusherTest, ListingAloneIsNoReasonToPush) {
+  PagePusher pusher(image_.tree(), *reader_, Storing());
+  for (int i = 0; i < 20; ++i) pusher.OnListed(kRootIno);
+  EXPECT_TRUE(pusher.Stop()) << "no thread";
+}
+
 TEST_F(PagePusherTest, NobodyWaitsForAStore) {
   std::latch in_store(1);
   std::latch release(1);

@@ -263,8 +263,7 @@ Result<std::filesystem::path> CheckMountPoint(
 Status RunSession(const FileSystem& fs, const PushSource* push,
                   const SessionConfig& config,
                   const std::function<void()>& on_ready) {
-  FuseOpsContext context{
-      .fs = fs, .max_read = config.options.max_read, .on_whole_file_read = {}};
+  FuseOpsContext context{.fs = fs, .max_read = config.options.max_read};
   IMGMOUNT_TRY(const SessionPtr session, NewSession(config, context));
   std::optional<PagePusher> pusher;
   if (push != nullptr) {
@@ -273,6 +272,9 @@ Status RunSession(const FileSystem& fs, const PushSource* push,
                      return StoreFile(session.get(), ino, file);
                    });
     context.on_whole_file_read = [&pusher](Ino ino) { pusher->OnRead(ino); };
+    context.on_directory_listed = [&pusher](Ino directory) {
+      pusher->OnListed(directory);
+    };
   }
 
   if (::fuse_set_signal_handlers(session.get()) != 0) {

@@ -26,6 +26,10 @@ constexpr size_t kMaxPieces = 256;
 
 constexpr size_t kMaxLoggedSpans = 1000;
 
+// Beyond what is decoded ahead: so that it comes from the disk while what is
+// before it is decoded.
+constexpr size_t kReadAheadSpans = 2;
+
 // Sees whether a layer is read in order, and what to decode next.
 class Sequence {
  public:
@@ -109,6 +113,14 @@ class SpanTreeReader final : public TreeReader {
   DecodeAhead ahead_;  // uses all of the above: goes first
 };
 
+// Lets the kernel fetch a span's compressed bytes.
+void WillNeed(const OpenedLayer& layer, size_t number) {
+  if (number >= layer.spans->span_count()) return;
+  const Span span = layer.spans->span(number);
+  (span.file == SpanFile::kFrames ? layer.frames : layer.blob)
+      ->WillNeed(span.in_offset, span.in_length);
+}
+
 void AppendZeros(uint64_t length, FileBytes& out) {
   while (length > 0) {
     const size_t n = std::min<uint64_t>(length, sizeof zeros);
@@ -184,6 +196,7 @@ Status SpanTreeReader::AppendTar(LayerPosition position, uint64_t physical,
     for (size_t i = next.begin; i < std::min(next.end, table.span_count());
          ++i) {
       ahead_.Want({position, i});
+      WillNeed(*layer->opened, i + kReadAheadSpans);
     }
 
     auto bytes = cache_.Get(key, span.length, begin + n);

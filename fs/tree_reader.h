@@ -22,8 +22,8 @@ namespace imgmount {
 struct TreeReaderOptions {
   // Decoded spans kept: most of what a program like Python reads as it starts.
   size_t cache_bytes = 56 << 20;
-  int decode_ahead_threads = 1;   // 0: none
-  int decode_ahead_spans = 2;     // how far
+  int decode_ahead_threads = 1;  // 0: none
+  int decode_ahead_spans = 2;    // how far
   // Told of each span or layer that cannot be read, once.
   std::function<void(std::string_view line)> log;
 };
