@@ -16,7 +16,7 @@ constexpr int kMaxInOrder = 4;
 constexpr int kEnough = 2;
 // A walk that reads files still does so now and then, however much is pushed;
 // one that reads no more only lists.
-constexpr int kMaxListed = 8;
+constexpr int kMaxListed = 64;
 
 }  // namespace
 

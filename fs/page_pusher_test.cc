@@ -153,7 +153,7 @@ TEST_F(PagePusherTest, PushesTheFirstFilesOfTheNextDirectoryOfAWalk) {
 
 TEST_F(PagePusherTest, ListingAloneIsNoReasonToPush) {
   PagePusher pusher(image_.tree(), *reader_, Storing());
-  for (int i = 0; i < 20; ++i) pusher.OnListed(kRootIno);
+  for (int i = 0; i < 100; ++i) pusher.OnListed(kRootIno);
   EXPECT_TRUE(pusher.Stop()) << "no thread";
 }
 
