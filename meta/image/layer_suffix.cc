@@ -10,7 +10,8 @@ namespace imgmount {
 
 Result<LayerSuffix> ParseLayerSuffix(std::string_view text) {
   const size_t at = text.rfind('@');
-  if (at == std::string_view::npos || at == 0 || at + 1 == text.size() ||
+  if (at == std::string_view::npos || at == 0 || text[at - 1] == ':' ||
+      at + 1 == text.size() ||
       text.find_first_not_of("0123456789", at + 1) != std::string_view::npos) {
     return LayerSuffix{std::string(text), std::nullopt};
   }

@@ -1,7 +1,8 @@
 // "nginx@3": the image as of its layer 3, as imgmount and imgdiff take it.
 //
 // Layers count from 0, the bottom one; @0 is the bottom layer alone. A digest
-// ("x@sha256:…") is no suffix, and may have one ("x@sha256:…@3").
+// ("x@sha256:…") is no suffix, and may have one ("x@sha256:…@3"); nor is the
+// number of an image in a file ("docker-archive:x.tar:@1@3").
 #ifndef IMGMOUNT_META_IMAGE_LAYER_SUFFIX_H_
 #define IMGMOUNT_META_IMAGE_LAYER_SUFFIX_H_
 

@@ -26,6 +26,12 @@ TEST(LayerSuffix, IsNotADigest) {
   ExpectSplit(digest + "@7", digest, 7);
 }
 
+TEST(LayerSuffix, IsNotTheNumberOfAnImageInAFile) {
+  const std::string second = "docker-archive:images.tar:@1";
+  ExpectSplit(second, second, std::nullopt);
+  ExpectSplit(second + "@3", second, 3);
+}
+
 TEST(LayerSuffix, LeavesOtherTextForTheReferenceParser) {
   for (const char* text : {"", "nginx", "nginx@", "@3", "nginx@-1", "nginx@1x",
                            "nginx@ 1", "a@b"}) {
