@@ -9,6 +9,8 @@
 #include <string_view>
 #include <utility>
 
+#include "meta/cli/suggest.h"
+
 namespace imgmount {
 namespace {
 
@@ -26,6 +28,22 @@ constexpr std::string_view kIgnored[] = {
     "ro",     "defaults", "auto",  "noauto",   "nofail",   "_netdev",
     "nouser", "user",     "users", "nonempty", "relatime", "norelatime",
 };
+
+// With a value.
+constexpr std::string_view kValued[] = {"uid=", "gid=", "max_read=", "fsname="};
+
+Failure UnknownOption(const std::string& option) {
+  std::vector<std::string> known(std::begin(kPassed), std::end(kPassed));
+  known.insert(known.end(), std::begin(kIgnored), std::end(kIgnored));
+  known.insert(known.end(), std::begin(kValued), std::end(kValued));
+  const size_t equals = option.find('=');
+  const std::string name =
+      equals == std::string::npos ? option : option.substr(0, equals + 1);
+  const std::string hint = DidYouMean(name, known);
+  return Fail(ErrorCode::kUsage,
+              fmt::format("-o {}: unknown option{}", option,
+                          hint.empty() ? "; see imgmount --help" : hint));
+}
 
 bool IsIn(std::span<const std::string_view> list, std::string_view name) {
   return std::find(list.begin(), list.end(), name) != list.end();
@@ -82,9 +100,7 @@ Result<MountOptions> MountOptions::Parse(std::span<const std::string> lists,
       if (equals == std::string::npos) {
         if (IsIn(kIgnored, name)) continue;
         if (!IsIn(kPassed, name)) {
-          return Fail(ErrorCode::kUsage,
-                      fmt::format("-o {}: unknown option; see imgmount --help",
-                                  option));
+          return UnknownOption(option);
         }
         exclude(name);
         flags.insert(name);
@@ -102,9 +118,7 @@ Result<MountOptions> MountOptions::Parse(std::span<const std::string> lists,
       } else if (name == "fsname") {
         result.fsname = value;
       } else {
-        return Fail(
-            ErrorCode::kUsage,
-            fmt::format("-o {}: unknown option; see imgmount --help", option));
+        return UnknownOption(option);
       }
     }
   }

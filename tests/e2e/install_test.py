@@ -48,12 +48,13 @@ class Manuals(Installed):
             self.assertEqual(found, expected, tool)
 
     def test_they_are_well_formed(self):
-        for tool in TOOLS:
+        pages = list((self.prefix / "share/man").glob("man*/*"))
+        self.assertEqual(len(pages), len(TOOLS) + 2)  # and mount(8)'s
+        for page in pages:
             done = subprocess.run(
-                ["groff", "-man", "-Tutf8", "-ww", "-z",
-                 str(self.prefix / f"share/man/man1/{tool}.1")],
+                ["groff", "-man", "-Tutf8", "-ww", "-z", str(page)], cwd=page.parents[1],
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-            self.assertEqual((done.returncode, done.stdout), (0, ""), tool)
+            self.assertEqual((done.returncode, done.stdout), (0, ""), page)
 
     def test_they_read_as_manuals(self):
         text = subprocess.run(
@@ -161,6 +162,56 @@ class MountHelper(Installed):
         self.assertEqual(os.stat(folder / "f").st_uid, 7)
         self.assertIn("noexec", self.options_of(folder))
         self.assertTrue((cache / "index.json").exists())
+
+    def test_what_is_shown_is_chosen_by_options(self):
+        folder = self.check_mount("-t", "fuse.imgmount", "-o", "provenance,noexec", self.image)
+        self.assertEqual(os.getxattr(folder / "f", "user.imgmount.layer"), b"0")
+        self.unmount(folder)
+        for options, inside in ("all", "rootfs"), ("layer=0", "."), (
+                "platform=all", "linux-amd64"), ("all,platform=all", "linux-amd64/asof/00"):
+            done = self.run_mount("-t", "imgmount", "-o", options, self.image, folder)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual((folder / inside / "f").read_bytes(), b"in the image", options)
+            self.unmount(folder)
+
+    def test_options_of_a_line_of_fstab(self):
+        folder = self.mount_point()
+        fstab = self.scratch / "fstab"
+        fstab.write_text(f"{self.image} {folder} fuse.imgmount noauto,provenance,no-push,"
+                         f"pull=never,log={self.scratch}/log 0 0\n")
+        done = self.run_mount("-T", fstab, folder)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.addCleanup(self.unmount, folder)
+        self.assertEqual(os.getxattr(folder / "f", "user.imgmount.layer"), b"0")
+        self.assertTrue((self.scratch / "log").exists())
+
+    def test_takes_every_option_of_imgmount_and_its_manual_tells(self):
+        # Of no use for what mount(8) does, or always so.
+        without = {"--help", "--version", "--list", "--explain", "--unmount", "--options",
+                   "--foreground", "--progress", "--quiet"}
+        options = set(re.findall(r"^  (?:-\w,)?\s*(--[\w-]+)", self.out_of("imgmount", "--help"),
+                                 re.M)) - without
+        self.assertGreater(len(options), 12)
+        page = (self.prefix / "share/man/man8/mount.imgmount.8").read_text().replace("\\-", "-")
+        log = self.scratch / "imgmount.log"
+        imgmount = self.prefix / "bin/imgmount"
+        imgmount.write_text(f'#!/bin/sh\necho "$*" > {log}\n')
+        for option in options:
+            name = option.removeprefix("--")
+            for text in (name, name + "=1"):
+                subprocess.run([self.prefix / "sbin/mount.imgmount", "image", "dir", "-o",
+                                "rw," + text], check=True)
+                if log.read_text() == f"--quiet --{text} -- image dir\n":
+                    break
+            else:
+                self.fail(option)
+            self.assertRegex(page, rf"(?m)^\.BR.*\b{name}\b")
+
+    def test_a_mistyped_option_gets_a_suggestion(self):
+        done = self.run_mount("-t", "fuse.imgmount", "-o", "noxec", self.image,
+                              self.mount_point())
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("did you mean noexec?", done.stderr)
 
     def test_a_line_of_fstab_pinned_by_digest(self):
         registry = self.registry()
