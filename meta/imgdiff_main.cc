@@ -16,6 +16,8 @@
 #include "fs/tree_reader.h"
 #include "meta/base/file.h"
 #include "meta/cli/command_line.h"
+#include "meta/cli/pager.h"
+#include "meta/cli/terminal.h"
 #include "meta/diff/change_report.h"
 #include "meta/diff/change_stat.h"
 #include "meta/diff/efficiency.h"
@@ -69,13 +71,17 @@ Examples:
   imgdiff --ignore mtime --blame a b     and which layers are responsible
   imgdiff --exclude '*.pyc' -x /var/log a b
   imgdiff --packages debian:11 debian:12 which packages came, went, changed
-  imgdiff --content app:1 app:2 | less   as a patch
+  imgdiff --content app:1 app:2          as a patch
   imgdiff --stat nginx                   where the bytes are, and the waste
   imgdiff --html nginx.html nginx        the same to look around in
   imgdiff app:latest ./rootfs            an image against a directory
   imgdiff --json a b | jq -r '.[] | select(.kind == "A") | .path'
 
-Exit status, as of diff(1): 0 no differences, 1 differences, 2 trouble. With
+Environment:
+  NO_COLOR        with any value, output on a terminal is not coloured
+  IMGMOUNT_PAGER  what shows long output on a terminal; else PAGER, else less
+
+Exit status: 0 no differences, 1 differences, 2 trouble, as of diff(1). With
 one IMAGE 0 or 2.
 )";
 
@@ -88,6 +94,8 @@ struct Arguments {
   bool packages = false;
   std::string html;
   TextStyle style;
+  std::string colour;
+  bool pager = true;
   std::vector<std::string> exclude;
   std::vector<std::string> ignore;
 };
@@ -149,6 +157,8 @@ void Declare(CLI::App& app, Arguments& args) {
       ->allow_extra_args(false)
       ->delimiter(',')
       ->type_name("WHAT,...");
+  AddColourOption(app, args.colour);
+  AddPagerOption(app, args.pager);
   args.image_options.AddTo(app);
 }
 
@@ -460,7 +470,7 @@ Result<int> ShowLayers(const Arguments& args, const DiffOptions& options,
     return kSame;
   }
   if (args.json) io.out << (args.stat ? "{\"layers\":[\n" : "[\n");
-  for (size_t layer = first; layer < image->layer_count; ++layer) {
+  for (size_t layer = first; io.out && layer < image->layer_count; ++layer) {
     if (layer > first) io.out << (args.json ? ",\n" : "\n");
     IMGMOUNT_CHECK(
         WriteLayer(*image, states, layer, args, options, nullptr, io));
@@ -476,13 +486,8 @@ Result<int> ShowLayers(const Arguments& args, const DiffOptions& options,
 
 Result<int> Run(const Arguments& args, const ToolIo& io) {
   IMGMOUNT_TRY(const DiffOptions options, DiffOptionsOf(args));
-  IMGMOUNT_TRY(const int status, args.operands.size() == 1
-                                     ? ShowLayers(args, options, io)
-                                     : CompareTwo(args, options, io));
-  if (!io.out.flush()) {
-    return Fail(ErrorCode::kIo, "cannot write the differences");
-  }
-  return status;
+  return args.operands.size() == 1 ? ShowLayers(args, options, io)
+                                   : CompareTwo(args, options, io);
 }
 
 }  // namespace
@@ -495,8 +500,12 @@ int ImgdiffMain(std::vector<std::string> args, const ToolIo& io) {
   if (const auto done = ParseCommandLine(app, std::move(args), io, kTrouble)) {
     return *done;
   }
-  arguments.style.colour = io.out_is_terminal && !io.env("NO_COLOR");
-  const auto status = Run(arguments, io);
+  arguments.style.colour = UsesColour(arguments.colour, io);
+  PagedOutput paged(io, arguments.pager);
+  auto status = Run(arguments, paged.io());
+  if (auto written = paged.Finish(); !written && status) {
+    status = Failure(std::move(written).error());
+  }
   if (status) return *status;
   const int reported = Report(io, kTool, status.error());
   return status.error().code() == ErrorCode::kCancelled ? reported : kTrouble;

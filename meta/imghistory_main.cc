@@ -9,6 +9,7 @@
 #include "fetch/interrupt.h"
 #include "fetch/pull_missing.h"
 #include "meta/cli/command_line.h"
+#include "meta/cli/pager.h"
 #include "meta/diff/layer_info.h"
 #include "meta/diff/path_history.h"
 #include "meta/report/columns.h"
@@ -46,6 +47,9 @@ Examples:
   imghistory -q oci:layout:v1            IDs only
   imghistory --path /etc/passwd nginx    who put it there
 
+Environment:
+  IMGMOUNT_PAGER  what shows long output on a terminal; else PAGER, else less
+
 Exit status: 0 success; 1 no such image; 2 disk or permissions; 3 network or
 registry unavailable; 4 login refused; 5 wrong bytes; 6 unsupported; 64 usage;
 130 interrupted.)";
@@ -58,6 +62,7 @@ struct Arguments {
   bool layers = false;
   std::string format = "table";
   std::string path;
+  bool pager = true;
 };
 
 void Declare(CLI::App& app, Arguments& args) {
@@ -78,6 +83,7 @@ void Declare(CLI::App& app, Arguments& args) {
   app.add_option("--path", args.path,
                  "Tell which layers put PATH there, replaced or deleted it")
       ->type_name("PATH");
+  AddPagerOption(app, args.pager);
   args.image_options.AddTo(app);
   app.get_option("--quiet")->description("Only show image IDs");
 }
@@ -154,8 +160,10 @@ int ImghistoryMain(std::vector<std::string> args, const ToolIo& io) {
   }
   const auto text = Run(arguments, io);
   if (!text) return Report(io, kTool, text.error());
-  io.out << (io.out_is_terminal ? ForTerminal(*text) : *text) << std::flush;
-  return 0;
+  PagedOutput paged(io, arguments.pager);
+  paged.io().out << (io.out_is_terminal ? ForTerminal(*text) : *text);
+  const Status written = paged.Finish();
+  return written ? 0 : Report(io, kTool, written.error());
 }
 
 }  // namespace imgmount

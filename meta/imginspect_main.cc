@@ -10,6 +10,7 @@
 #include "fetch/image_finder.h"
 #include "fetch/interrupt.h"
 #include "meta/cli/command_line.h"
+#include "meta/cli/pager.h"
 #include "meta/report/columns.h"
 #include "meta/report/inspect.h"
 #include "meta/template/go_json.h"
@@ -37,6 +38,9 @@ Examples:
   imginspect -f '{{range .Config.Env}}{{println .}}{{end}}' nginx
   imginspect --raw config nginx          the document itself
 
+Environment:
+  IMGMOUNT_PAGER  what shows long output on a terminal; else PAGER, else less
+
 Exit status: 0 success; 1 no such image (the others are printed); 2 disk or
 permissions; 3 network or registry unavailable; 4 login refused; 5 wrong bytes;
 6 unsupported; 64 usage; 130 interrupted.)";
@@ -47,6 +51,7 @@ struct Arguments {
   std::string format;
   std::string raw;
   std::string id = "config";
+  bool pager = true;
 };
 
 void Declare(CLI::App& app, Arguments& args) {
@@ -69,6 +74,7 @@ void Declare(CLI::App& app, Arguments& args) {
       ->check(CLI::IsMember({"config", "manifest"}))
       ->type_name("WHICH")
       ->capture_default_str();
+  AddPagerOption(app, args.pager);
   args.image_options.AddTo(app);
 }
 
@@ -147,8 +153,10 @@ int Run(const Arguments& args, const ToolIo& io) {
     if (inspected.error().code() == ErrorCode::kCancelled) break;
   }
   const std::string text = output.Text();
-  io.out << (io.out_is_terminal ? ForTerminal(text) : text) << std::flush;
-  return status;
+  PagedOutput paged(io, args.pager);
+  paged.io().out << (io.out_is_terminal ? ForTerminal(text) : text);
+  const Status written = paged.Finish();
+  return written ? status : Report(io, kTool, written.error());
 }
 
 }  // namespace

@@ -150,7 +150,7 @@ Status WriteText(const Comparison& comparison, const TextStyle& style,
     if (style.blame) {
       IMGMOUNT_CHECK(AppendBlame(comparison, change, path, text));
     }
-    out << text;
+    if (!(out << text)) break;
   }
   return {};
 }
@@ -182,7 +182,7 @@ Status WriteJson(const Comparison& comparison, std::ostream& out) {
       IMGMOUNT_TRY(const LayerInfo* layer, Deleter(comparison, path));
       if (layer != nullptr) element["deleted_by"] = LayerToJson(*layer);
     }
-    out << separator << JsonText(element);
+    if (!(out << separator << JsonText(element))) break;
     separator = ",\n";
   }
   out << "\n]";

@@ -171,6 +171,7 @@ Status WriteGitPatch(const Comparison& comparison, const TextStyle& style,
                      std::ostream& out) {
   Writer writer(comparison, style, out);
   for (const Change& change : comparison.list.changes) {
+    if (!out) break;
     IMGMOUNT_CHECK(writer.Write(change));
   }
   return {};

@@ -1,0 +1,24 @@
+// What a terminal is given.
+#ifndef IMGMOUNT_META_CLI_TERMINAL_H_
+#define IMGMOUNT_META_CLI_TERMINAL_H_
+
+#include <string>
+
+#include "meta/base/tool_io.h"
+
+namespace CLI {
+class App;
+}
+
+namespace imgmount {
+
+// Declares --color; `when` is its value.
+void AddColourOption(CLI::App& app, std::string& when);
+
+// `when`: "always", "never" or "auto". Automatic is: on a terminal that can,
+// unless $NO_COLOR is set to something (no-color.org).
+bool UsesColour(const std::string& when, const ToolIo& io);
+
+}  // namespace imgmount
+
+#endif  // IMGMOUNT_META_CLI_TERMINAL_H_
