@@ -14,6 +14,7 @@
 #include "fetch/registry/endpoints.h"
 #include "fetch/registry/registry_source.h"
 #include "meta/cli/quantities.h"
+#include "meta/store/image_names.h"
 #include "meta/store/removal.h"
 
 namespace imgmount {
@@ -147,6 +148,22 @@ Result<NamedImage> OpenCandidate(const Reference& reference,
                     .source = std::move(source)};
 }
 
+// The error, of an image that is not there, with what its name may have been
+// meant for behind it. (Registries deny what they do not have.)
+Error WithHint(const Error& error, std::string_view name, const Cache& cache) {
+  const auto images = cache.List();
+  if (!images || (error.code() != ErrorCode::kNotFound &&
+                  error.code() != ErrorCode::kDenied)) {
+    return error;
+  }
+  std::vector<std::string> names;
+  for (const Cache::NamedImage& image : *images) {
+    names.push_back(ShownName(image.name));
+  }
+  return Error(error.code(), error.message() + DidYouMeanImage(name, names),
+               error.error_number());
+}
+
 // The candidate that is in the cache, else the first that a registry has.
 Result<Reference> Choose(const std::vector<Candidate>& candidates,
                          const RegistriesConf& conf, const Cache& cache,
@@ -193,8 +210,9 @@ Result<NamedImage> OpenRegistryImage(const ImageName& name,
   }
   auto chosen = Choose(candidates, conf, cache, platform, options, io);
   if (!chosen) {
-    return Failure(std::move(chosen).error().In(
-        name.reference + ": in none of the " + candidates.front().why));
+    const Error error = std::move(chosen).error().In(
+        name.reference + ": in none of the " + candidates.front().why);
+    return Failure(WithHint(error, first.Familiar(), cache));
   }
   return OpenCandidate(*chosen, conf, cache, platform, options, io);
 }
@@ -361,9 +379,17 @@ Result<ResolvedImage> FindOrResolve(NamedImage& named) {
   return ResolveAnew(named);
 }
 
+Result<Source::Document> FetchTop(NamedImage& named) {
+  auto document = named.source->FetchManifest(named.selector);
+  if (document) return document;
+  return Failure(WithHint(std::move(document).error().In(named.familiar),
+                          named.familiar, named.cache));
+}
+
 Result<ResolvedImage> ResolveAnew(NamedImage& named) {
+  IMGMOUNT_TRY(Source::Document top, FetchTop(named));
   auto resolved =
-      Resolve(*named.source, named.selector, named.cache, named.platform);
+      Resolve(*named.source, std::move(top), named.cache, named.platform);
   if (!resolved) return Failure(std::move(resolved).error().In(named.familiar));
   return resolved;
 }

@@ -91,6 +91,10 @@ Result<NamedImage> OpenImage(const std::string& image,
 // that is always asked gets one small question when the cache has an answer.
 Result<ResolvedImage> FindOrResolve(NamedImage& image);
 
+// The manifest or index that the name stands for, from the source. Where there
+// is no such image, a cached one with a similar name is suggested.
+Result<Source::Document> FetchTop(NamedImage& image);
+
 // What the source says now: as `docker pull`, a tag may have moved.
 Result<ResolvedImage> ResolveAnew(NamedImage& image);
 

@@ -17,9 +17,7 @@ Result<Source::Document> TopDocument(NamedImage& image) {
       }
     }
   }
-  auto document = image.source->FetchManifest(image.selector);
-  if (!document) return Failure(std::move(document).error().In(image.familiar));
-  return document;
+  return FetchTop(image);
 }
 
 }  // namespace

@@ -196,9 +196,8 @@ Status Pull(Source& source, const ResolvedImage& resolved,
 
 }  // namespace
 
-Result<ResolvedImage> Resolve(Source& source, const std::string& selector,
+Result<ResolvedImage> Resolve(Source& source, Source::Document document,
                               const Cache& cache, const Platform& platform) {
-  IMGMOUNT_TRY(Source::Document document, source.FetchManifest(selector));
   Descriptor published{.media_type = document.media_type,
                        .digest = document.digest,
                        .size = document.bytes.size()};

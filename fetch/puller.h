@@ -90,13 +90,14 @@ struct PullOptions {
   const CancelFlag* cancel = nullptr;  // may be null
 };
 
-// Resolves a document to the platform's image: manifest and config, stored in
-// the cache as blobs; no layers. The index, if any, is stored too.
+// Resolves `top`, the source's document, to the platform's image: manifest and
+// config, stored in the cache as blobs; no layers. The index, if any, is stored
+// too.
 struct ResolvedImage {
   Image image;
   Descriptor published;  // of what the reference named
 };
-Result<ResolvedImage> Resolve(Source& source, const std::string& selector,
+Result<ResolvedImage> Resolve(Source& source, Source::Document top,
                               const Cache& cache, const Platform& platform);
 
 // Downloads and indexes the layers that are missing, makes the merged tree,

@@ -161,8 +161,10 @@ Status ImportImages(const std::string& file, const std::string& name,
     IMGMOUNT_TRY(const Reference reference, NameFor(descriptor, name, file));
     IMGMOUNT_TRY(const auto platforms, PlatformsIn(archive, descriptor));
     for (const Platform& platform : platforms) {
+      IMGMOUNT_TRY(Source::Document top,
+                   archive.FetchManifest(descriptor.digest.text()));
       IMGMOUNT_TRY(const ResolvedImage resolved,
-                   Resolve(archive, descriptor.digest.text(), cache, platform));
+                   Resolve(archive, std::move(top), cache, platform));
       PullDisplay display(io.err,
                           options.quiet        ? Style::kQuiet
                           : io.err_is_terminal ? Style::kTerminal

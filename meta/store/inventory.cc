@@ -8,7 +8,7 @@
 #include <system_error>
 #include <variant>
 
-#include "meta/image/reference.h"
+#include "meta/store/image_names.h"
 #include "meta/store/layer_store.h"
 #include "meta/store/mount_record.h"
 
@@ -159,10 +159,7 @@ std::time_t WrittenAt(const fs::path& path) {
 
 std::string CachedImage::ShownName(size_t i) const {
   if (names.at(i).empty()) return published.digest.text();
-  const auto reference = Reference::Parse(names[i]);
-  // Other tools have names that are no references, a tag alone perhaps.
-  const bool is_reference = reference && reference->Canonical() == names[i];
-  return is_reference ? reference->Familiar() : names[i];
+  return imgmount::ShownName(names[i]);
 }
 
 uint64_t Inventory::Bytes() const {

@@ -7,8 +7,8 @@
 #include <set>
 #include <system_error>
 
-#include "meta/cli/suggest.h"
 #include "meta/image/reference.h"
+#include "meta/store/image_names.h"
 
 namespace imgmount {
 namespace {
@@ -184,8 +184,8 @@ Result<FoundImage> FindImage(const Inventory& inventory,
     return Fail(ErrorCode::kUsage,
                 text + ": several images have such an ID; give more of it");
   }
-  return Fail(ErrorCode::kNotFound,
-              text + ": no such image in the cache" + DidYouMean(text, names));
+  return Fail(ErrorCode::kNotFound, text + ": no such image in the cache" +
+                                        DidYouMeanImage(text, names));
 }
 
 Result<Removal> RemoveImage(const Cache& cache, const std::string& text) {

@@ -149,5 +149,51 @@ class DiffOfImages(harness.EndToEnd):
             2, "three")
 
 
+class MistypedImages(harness.EndToEnd):
+    def setUp(self):
+        super().setUp()
+        layout = Layout(self.scratch / "layout")
+        add_image(layout, "v1.2", tar(file("f", b"1")))
+        self.layout = f"oci:{layout.folder}"
+        self.hub = self.registry()
+        self.hub.push(f"{self.layout}:v1.2", "library/nginx:1.25")
+        self.registries_conf.write_text(
+            f'[[registry]]\nprefix = "docker.io"\nlocation = "{self.hub.address}"\n'
+            'insecure = true\n')
+        self.out_of("imgpull", "-q", "nginx:1.25")
+
+    def run_all(self, image, *options):
+        for tool, arguments in (("imgmount", (self.mount_point(),)), ("imgpull", ()),
+                                ("imginspect", ()), ("imghistory", ()), ("imgdiff", ()),
+                                ("imgdiff", ("nginx:1.25",))):
+            done = self.run_tool(tool, *options, image, *arguments)
+            status = 2 if tool == "imgdiff" else harness.NOT_FOUND
+            yield done, status
+
+    def test_a_cached_image_of_a_similar_name_is_suggested(self):
+        for image in ("ngnix:1.25", "nginx:1.52", "nginx", "nginxx"):
+            for done, status in self.run_all(image):
+                self.assert_fails(done, status, image, "; did you mean nginx:1.25?")
+
+    def test_it_costs_no_request(self):
+        for options in ("--offline",), ("--pull=never",):
+            asked = len(self.hub.requests())
+            for done, status in self.run_all("ngnix:1.25", *options):
+                self.assert_fails(done, status, "; did you mean nginx:1.25?")
+            self.assertEqual(len(self.hub.requests()), asked)
+
+    def test_nothing_is_suggested_where_nothing_is_similar_or_the_platform_is_missing(self):
+        for done, status in self.run_all("mysql"):
+            self.assert_fails(done, status, "mysql")
+            self.assertNotIn("did you mean", done.stderr)
+        self.hub.push(f"{self.layout}:v1.2", "library/nginx:1.26")
+        done = self.run_tool("imginspect", "--platform", "linux/s390x", "nginx:1.26")
+        self.assertNotIn("did you mean", done.stderr)
+
+    def test_a_layout_tells_the_names_that_it_has(self):
+        for done, status in self.run_all(self.layout + ":v1.3"):
+            self.assert_fails(done, status, "v1.3", "there is", "v1.2")
+
+
 if __name__ == "__main__":
     harness.main()
