@@ -5,13 +5,18 @@ Every test program runs in mount and process namespaces of its own: whatever it
 mounts or starts ends with it, however it ends. Root is needed for that.
 """
 
+import fcntl
 import hashlib
 import os
 import pathlib
+import pty
 import re
+import select
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import unittest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -169,6 +174,47 @@ class EndToEnd(unittest.TestCase):
         registry = Registry(self.scratch / "registry")
         self.addCleanup(registry.stop)
         return registry
+
+
+class Terminal:
+    """A process on a terminal of its own; ends with the test."""
+
+    def __init__(self, test, command, environment, rows=25, columns=80, cwd=None):
+        self.test = test
+        self.shown = ""
+        self.master, slave = pty.openpty()
+        test.addCleanup(os.close, self.master)
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", rows, columns, 0, 0))
+        self.process = subprocess.Popen(
+            [str(word) for word in command], env=environment, cwd=cwd,
+            preexec_fn=lambda: os.login_tty(slave), pass_fds=[slave])
+        os.close(slave)
+        test.addCleanup(self.process.wait)
+        test.addCleanup(self.process.kill)
+
+    def read(self):
+        """Waits for what is shown next; "" at the end."""
+        ready, _, _ = select.select([self.master], [], [], 60)
+        self.test.assertTrue(ready, f"nothing comes any more after {self.shown!r}")
+        try:
+            piece = os.read(self.master, 65536).decode(errors="replace")
+        except OSError:  # nobody has the terminal open
+            return ""
+        self.shown += piece
+        return piece
+
+    def read_until(self, text):
+        while text not in self.shown:
+            self.test.assertNotEqual(self.read(), "", self.shown)
+
+    def read_to_the_end(self):
+        """Returns the exit status."""
+        while self.read():
+            pass
+        return self.process.wait()
+
+    def press(self, keys):
+        os.write(self.master, keys.encode())
 
 
 class Registry:

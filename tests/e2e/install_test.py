@@ -70,7 +70,7 @@ class Manuals(Installed):
 
 
 class Completion(Installed):
-    """By bash, as it calls a completion."""
+    """What the shells offer when somebody presses Tab."""
 
     def setUp(self):
         super().setUp()
@@ -81,6 +81,11 @@ class Completion(Installed):
                         f"oci-archive:{archive}:latest"], check=True)
         for name in ("nginx:1.25", "localhost:5000/app:2"):
             self.out_of("imgcache", "import", "-q", "--name", name, archive)
+        self.environment["PATH"] = f"{self.prefix}/bin:{os.environ['PATH']}"
+
+
+class Bash(Completion):
+    """As it calls a completion."""
 
     def complete(self, line):
         script = self.prefix / f"share/bash-completion/completions/{line.split()[0]}"
@@ -88,8 +93,7 @@ class Completion(Installed):
             ["bash", "-c", 'source "$0"; COMP_LINE=$1 COMP_POINT=${#1}; '
              'COMP_WORDBREAKS=$\' \t\n"><=;|&(:\'; _imgmount_complete 2>/dev/null; '
              'printf "%s\\n" "${COMPREPLY[@]}"', str(script), line],
-            env={**self.environment, "PATH": f"{self.prefix}/bin:{os.environ['PATH']}"},
-            cwd=self.scratch, stdout=subprocess.PIPE, text=True, check=True)
+            env=self.environment, cwd=self.scratch, stdout=subprocess.PIPE, text=True, check=True)
         return [word for word in done.stdout.splitlines() if word]
 
     def test_offers_cached_images(self):
@@ -111,6 +115,62 @@ class Completion(Installed):
         self.assertEqual(self.complete("imgcache prune --older"), ["--older-than"])
         self.assertEqual(self.complete("imginspect --raw "), ["manifest", "config"])
         self.assertEqual(self.complete("imginspect --id=m"), ["manifest"])
+
+
+class Fish(Completion):
+    """By its `complete -C`, which prints what Tab shows."""
+
+    def complete(self, line):
+        done = subprocess.run(
+            ["fish", "--no-config", "-c",
+             f"set -p fish_complete_path {self.prefix}/share/fish/vendor_completions.d\n"
+             'complete -C $argv[1]', line],
+            env=self.environment, cwd=self.scratch, stdout=subprocess.PIPE, text=True, check=True)
+        return [line.split("\t")[0] for line in done.stdout.splitlines()]
+
+    def test_offers_images_mount_points_and_folders(self):
+        folder = self.mount("nginx:1.25")
+        self.assertEqual(set(self.complete("imgmount ")), {"nginx:1.25", "localhost:5000/app:2"})
+        self.assertEqual(self.complete("imghistory ngi"), ["nginx:1.25"])
+        self.assertEqual(self.complete("imgmount -u "), [str(folder)])
+        self.assertIn("layout/", self.complete("imgmount nginx:1.25 "))
+
+    def test_offers_options_commands_and_choices(self):
+        self.assertEqual(self.complete("imghistory --no-t"), ["--no-trunc"])
+        self.assertEqual(self.complete("imgcache pr"), ["prune"])
+        self.assertEqual(self.complete("imginspect --raw "), ["config", "manifest"])
+        self.assertIn("--provenance", self.complete("imgmount --"))
+
+
+class Zsh(Completion):
+    """On a terminal, where Tab is pressed."""
+
+    def check(self, line, *expected):
+        """Tab brings all of that, into the line or below it."""
+        functions = self.prefix / "share/zsh/site-functions"
+        terminal = harness.Terminal(
+            self, ["zsh", "-f", "-i"], {**self.environment, "TERM": "xterm", "PS1": "> "},
+            rows=100, columns=200, cwd=self.scratch)
+        terminal.press(f"fpath+=({functions}); autoload -Uz compinit; compinit -u -D; "
+                       "setopt no_beep; print -r rea''dy\n")
+        terminal.read_until("ready")
+        terminal.read_until("\x1b[?2004h")  # it reads the next line
+        terminal.press(line + "\t")
+        for text in expected:
+            terminal.read_until(text)
+
+    def test_offers_images_mount_points_and_folders(self):
+        folder = self.mount("nginx:1.25")
+        self.check("imgmount ", "nginx:1.25", "localhost:5000/app:2")
+        self.check("imghistory ngi", "nginx:1.25")
+        self.check("imgmount -u ", str(folder))
+        self.check("imgmount nginx:1.25 lay", "layout")
+
+    def test_offers_options_commands_and_choices(self):
+        self.check("imghistory --no-t", "--no-trunc")
+        self.check("imgcache pr", "prune")
+        self.check("imginspect --raw ", "config", "manifest")
+        self.check("imgmount --", "--provenance", "Tell in xattrs")
 
 
 class MountHelper(Installed):

@@ -1,13 +1,6 @@
 """On a terminal: pagers and colours as git has them."""
 
-import fcntl
-import os
-import pty
-import select
 import signal
-import struct
-import subprocess
-import termios
 
 import harness
 from harness import BIN, Layout, add_image
@@ -16,7 +9,7 @@ from tar_layer import file, tar
 ROWS = 10
 
 
-class Terminal(harness.EndToEnd):
+class OnATerminal(harness.EndToEnd):
     """A tool run on a terminal of ten rows."""
 
     def setUp(self):
@@ -31,45 +24,18 @@ class Terminal(harness.EndToEnd):
         for name in ("PAGER", "IMGMOUNT_PAGER", "LESS", "NO_COLOR"):
             self.environment.pop(name, None)
 
-    def start(self, *command, **environment):
-        self.master, slave = pty.openpty()
-        self.addCleanup(os.close, self.master)
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", ROWS, 80, 0, 0))
-        self.shown = ""
-        process = subprocess.Popen(
-            [str(BIN / command[0]), *command[1:]], env={**self.environment, **environment},
-            preexec_fn=lambda: os.login_tty(slave), pass_fds=[slave])
-        os.close(slave)
-        self.addCleanup(process.kill)
-        return process
-
-    def read(self):
-        """What comes next; "" at the end."""
-        ready, _, _ = select.select([self.master], [], [], 60)
-        self.assertTrue(ready, "nothing comes any more after " + self.shown)
-        try:
-            piece = os.read(self.master, 65536).decode()
-        except OSError:  # nobody has the terminal open
-            return ""
-        self.shown += piece
-        return piece
-
-    def read_until(self, text):
-        while text not in self.shown:
-            self.assertNotEqual(self.read(), "", self.shown)
-
-    def press(self, keys):
-        os.write(self.master, keys.encode())
+    def start(self, tool, *args, **environment):
+        return harness.Terminal(self, [BIN / tool, *args], {**self.environment, **environment},
+                                rows=ROWS)
 
     def run_on_terminal(self, *command, **environment):
         """What is shown of a tool that waits for no key, and its status."""
-        process = self.start(*command, **environment)
-        while self.read():
-            pass
-        return self.shown.replace("\r\n", "\n"), process.wait()
+        terminal = self.start(*command, **environment)
+        status = terminal.read_to_the_end()
+        return terminal.shown.replace("\r\n", "\n"), status
 
 
-class Pager(Terminal):
+class Pager(OnATerminal):
     def test_what_fits_the_screen_is_shown_at_once(self):
         shown, status = self.run_on_terminal("imgdiff", self.few, self.more)
         self.assertRegex(shown, "C\x1b\\[m /a\\S*\n")
@@ -81,23 +47,19 @@ class Pager(Terminal):
                 (("imgdiff", "-q", self.few, self.many), 1),
                 (("imginspect", self.few), 0),
                 (("imghistory", "--format", lines, self.few), 0)):
-            process = self.start(*command)
-            self.read_until("\x1b[K")  # less has shown a page, and its prompt
-            self.assertLess(len(self.shown.splitlines()), 3 * ROWS)
-            self.press("q")
-            while self.read():
-                pass
-            self.assertEqual(process.wait(), status, self.shown)
+            terminal = self.start(*command)
+            terminal.read_until("\x1b[K")  # less has shown a page, and its prompt
+            self.assertLess(len(terminal.shown.splitlines()), 3 * ROWS)
+            terminal.press("q")
+            self.assertEqual(terminal.read_to_the_end(), status, terminal.shown)
 
     def test_goes_to_the_end_of_long_output(self):
-        process = self.start("imgdiff", "-q", self.few, self.many)
-        self.read_until("\x1b[K")
-        self.press("G")
-        self.read_until("/f19999")
-        self.press("q")
-        while self.read():
-            pass
-        self.assertEqual(process.wait(), 1)
+        terminal = self.start("imgdiff", "-q", self.few, self.many)
+        terminal.read_until("\x1b[K")
+        terminal.press("G")
+        terminal.read_until("/f19999")
+        terminal.press("q")
+        self.assertEqual(terminal.read_to_the_end(), 1)
 
     def test_no_pager_and_pagers_that_are_none(self):
         for command, environment in (
@@ -122,18 +84,16 @@ class Pager(Terminal):
         self.assertTrue(shown.startswith("imghistory: "), shown)
 
     def test_ctrl_c_ends_the_tool_when_the_pager_has_ended(self):
-        process = self.start("imgdiff", "-q", self.few, self.many)
-        self.read_until("\x1b[K")
-        self.shown = ""
-        self.press("\x03")
-        self.read_until("\x1b[K")  # less lives on
-        self.press("q")
-        while self.read():
-            pass
-        self.assertEqual(process.wait(), -signal.SIGINT)
+        terminal = self.start("imgdiff", "-q", self.few, self.many)
+        terminal.read_until("\x1b[K")
+        terminal.shown = ""
+        terminal.press("\x03")
+        terminal.read_until("\x1b[K")  # less lives on
+        terminal.press("q")
+        self.assertEqual(terminal.read_to_the_end(), -signal.SIGINT)
 
 
-class Colours(Terminal):
+class Colours(OnATerminal):
     def coloured(self, *options, **environment):
         shown, status = self.run_on_terminal(
             "imgdiff", "-q", "--no-pager", *options, self.few, self.more, **environment)
