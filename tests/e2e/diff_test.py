@@ -172,5 +172,66 @@ class ContentOfImages(harness.EndToEnd):
         self.assertTrue(os.access(a / "run", os.X_OK))
 
 
+class PackagesOfRpm(harness.EndToEnd):
+    """Databases that the real rpm makes, and what it says is in them."""
+
+    DATABASE = "/usr/lib/sysimage/rpm"
+
+    def build(self, name, version, release="1", epoch=None):
+        spec = self.scratch / f"{name}.spec"
+        spec.write_text(
+            f"Name: {name}\nVersion: {version}\nRelease: {release}\n"
+            + (f"Epoch: {epoch}\n" if epoch else "") +
+            "Summary: A test\nLicense: none\nBuildArch: noarch\n"
+            "%description\nA test.\n%files\n")
+        top = self.scratch / "rpmbuild"
+        subprocess.run(["rpmbuild", "-bb", "--quiet", "--define", f"_topdir {top}",
+                        str(spec)], check=True, env=self.environment,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return top / f"RPMS/noarch/{name}-{version}-{release}.noarch.rpm"
+
+    def rpm(self, root, *args):
+        return subprocess.run(["rpm", "--root", str(root), "--dbpath", self.DATABASE, *args],
+                              check=True, stdout=subprocess.PIPE, text=True).stdout
+
+    def install(self, layout, name, *packages):
+        """An image whose layer has rpm's database; returns what rpm says."""
+        root = self.scratch / name
+        root.mkdir()
+        self.rpm(root, "--initdb")
+        self.rpm(root, "--install", "--force-debian", "--nodeps",
+                 *map(str, packages))
+        said = dict(line.split() for line in self.rpm(
+            root, "--query", "--all", "--queryformat", "%{NAME} %{EVR}\\n").splitlines())
+        folder = self.DATABASE.lstrip("/")
+        add_image(layout, name, tar(*[
+            file(f"{folder}/{path.name}", path.read_bytes())
+            for path in sorted((root / folder).iterdir()) if path.is_file()]))
+        return said
+
+    def test_came_went_and_changed(self):
+        layout = Layout(self.scratch / "layout")
+        same = self.build("same", "1")
+        a = self.install(layout, "a", same, self.build("gone", "0.1"),
+                         self.build("changed", "1.0", "3"), self.build("epoch", "2.0"))
+        b = self.install(layout, "b", same, self.build("came", "3~rc1", "0.1"),
+                         self.build("changed", "1.10", "1"),
+                         self.build("epoch", "1.0", "1", epoch=1))
+        self.assertEqual((len(a), len(b)), (4, 4))
+        expected = []
+        for name in sorted(a.keys() | b.keys()):
+            if name not in b:
+                expected.append(f"D {name} {a[name]}")
+            elif name not in a:
+                expected.append(f"A {name} {b[name]}")
+            elif a[name] != b[name]:
+                expected.append(f"C {name} {a[name]} -> {b[name]}")
+        self.assertEqual(len(expected), 4)
+        done = self.run_tool("imgdiff", "-q", "--packages", f"oci:{layout.folder}:a",
+                             f"oci:{layout.folder}:b")
+        self.assertEqual((done.returncode, done.stderr), (1, ""))
+        self.assertEqual(done.stdout.splitlines(), expected)
+
+
 if __name__ == "__main__":
     harness.main()
