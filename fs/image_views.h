@@ -41,7 +41,6 @@ class ImageView {
 
   const FileSystem& fs() const { return *fs_; }
   const UnionTree& tree() const { return tree_; }
-  TreeReader& reader() const { return *reader_; }
 
  private:
   const std::unique_ptr<UnionTree> owned_tree_;

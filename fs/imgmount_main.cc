@@ -274,8 +274,7 @@ class Shown {
     IMGMOUNT_TRY(const auto view, args_.layer
                                       ? views_.front()->Alone(*args_.layer)
                                       : views_.front()->Filed(layers));
-    const PushSource push{view->tree(), view->reader()};
-    return RunSession(view->fs(), args_.push ? &push : nullptr, config, ready);
+    return RunSession(view->fs(), args_.push, config, ready);
   }
 
  private:
@@ -294,7 +293,7 @@ class Shown {
           args_.all_platforms() ? fs.AddDirectory(kRootIno, name) : kRootIno;
       views_[i]->AddAll(fs, directory, mountable.layers, std::move(history));
     }
-    return RunSession(fs, nullptr, config, ready);
+    return RunSession(fs, args_.push, config, ready);
   }
 
   const Arguments& args_;

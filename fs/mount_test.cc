@@ -24,6 +24,7 @@
 #include <thread>
 #include <vector>
 
+#include "fs/composed_fs.h"
 #include "fs/daemon.h"
 #include "fs/image_fs.h"
 #include "fs/log.h"
@@ -56,7 +57,8 @@ int Shell(const std::string& command) {
 class Mounted {
  public:
   explicit Mounted(TestImage& image,
-                   const std::vector<std::string>& options = {}) {
+                   const std::vector<std::string>& options = {},
+                   bool in_a_part = false) {
     const auto parsed = MountOptions::Parse(options, ::geteuid() == 0);
     EXPECT_TRUE(parsed);
     SessionConfig config;
@@ -73,8 +75,12 @@ class Mounted {
                            {.log = [](std::string_view line) { Log(line); }});
       const ImageFs fs(image.tree(), *reader,
                        {.uid = parsed->uid, .gid = parsed->gid});
-      const PushSource push{image.tree(), *reader};
-      return RunSession(fs, &push, config, ready);
+      if (!in_a_part) return RunSession(fs, /*push=*/true, config, ready);
+      ComposedFs composed({});
+      composed.AddPart(kRootIno, "part", [&] {
+        return std::shared_ptr<const FileSystem>(std::shared_ptr<void>(), &fs);
+      });
+      return RunSession(composed, /*push=*/true, config, ready);
     });
     EXPECT_TRUE(status_) << status_.error().message();
   }
@@ -293,6 +299,31 @@ TEST_F(MountTest, ShowsSmallFilesRightWhenTheyArePushed) {
   }
 }
 
+// Whether the kernel has the file's first page, which is not read for that.
+bool IsInPageCache(const fs::path& path) {
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY));
+  void* const page = ::mmap(nullptr, 1, PROT_READ, MAP_SHARED, fd.get(), 0);
+  EXPECT_NE(page, MAP_FAILED) << path;
+  unsigned char there = 0;
+  EXPECT_EQ(::mincore(page, 1, &there), 0);
+  ::munmap(page, 1);
+  return (there & 1) != 0;
+}
+
+TEST_F(MountTest, PushesFilesThatNobodyHasReadInAPartToo) {
+  for (const bool in_a_part : {false, true}) {
+    const Mounted mounted(image_, {}, in_a_part);
+    const fs::path folder = mounted.path() / (in_a_part ? "part/many" : "many");
+    std::vector<fs::path> files;
+    for (const auto& entry : fs::directory_iterator(folder)) {
+      files.push_back(entry.path());
+    }
+    ASSERT_FALSE(IsInPageCache(files[10]));
+    for (int i = 0; i < 5; ++i) Contents(files[i]);
+    while (!IsInPageCache(files[10])) std::this_thread::yield();
+  }
+}
+
 TEST_F(MountTest, ServesManyReadersAtOnce) {
   const Mounted mounted(image_);
   const std::string content = RandomBytes(5 << 20, 1);
@@ -412,7 +443,7 @@ TEST(RunSession, ReportsWhyItCannotMount) {
   config.mount_point = "/nowhere/at/all";
   config.name = "x";
   const ImageFs fs(image.tree(), *reader);
-  const Status status = RunSession(fs, nullptr, config, {});
+  const Status status = RunSession(fs, /*push=*/false, config, {});
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().code(), ErrorCode::kMount);
   EXPECT_EQ(status.error().message().find('\n'), std::string::npos);

@@ -17,51 +17,87 @@ constexpr int kEnough = 2;
 // A walk that reads files still does so now and then, however much is pushed;
 // one that reads no more only lists.
 constexpr int kMaxListed = 64;
+// The parts of a mount are further apart: see ComposedFs.
+constexpr uint64_t kSamePart = uint64_t{1} << 39;
+
+uint64_t Distance(Ino a, Ino b) {
+  return a > b ? a.number() - b.number() : b.number() - a.number();
+}
 
 }  // namespace
 
-PagePusher::PagePusher(const UnionTree& tree, TreeReader& reader, Store store,
-                       PushLimits limits)
-    : tree_(tree), reader_(reader), store_(std::move(store)), limits_(limits) {}
+PagePusher::PagePusher(const FileSystem& fs, Store store, PushLimits limits)
+    : fs_(fs), store_(std::move(store)), limits_(limits) {}
 
 PagePusher::~PagePusher() {
   Stop();
   if (thread_.joinable()) thread_.join();
 }
 
+PagePusher::Walk& PagePusher::WalkOf(Ino ino) {
+  Walk& near = *std::min_element(
+      walks_.begin(), walks_.end(), [&](const Walk& a, const Walk& b) {
+        return Distance(a.last_read, ino) < Distance(b.last_read, ino);
+      });
+  if (Distance(near.last_read, ino) <= kNear) return near;
+  Walk& oldest = *std::min_element(
+      walks_.begin(), walks_.end(),
+      [](const Walk& a, const Walk& b) { return a.last < b.last; });
+  oldest = {.begun = reads_, .last_read = ino};
+  return oldest;
+}
+
 void PagePusher::OnRead(Ino ino) {
   const std::lock_guard lock(mutex_);
-  const uint64_t from = last_read_.number();
-  const uint64_t to = ino.number();
+  ++reads_;
+  Walk& walk = WalkOf(ino);
   // A walk goes forward, apart from the way back up from a directory; a
   // program that picks files goes anywhere.
-  if (to > from && to - from <= kNear) {
-    in_order_ = std::min(in_order_ + 1, kMaxInOrder);
-  } else if (to <= from && from - to <= kNear) {
-    in_order_ = std::max(in_order_ - 1, 0);
+  if (ino > walk.last_read) {
+    walk.in_order = std::min(walk.in_order + 1, kMaxInOrder);
   } else {
-    in_order_ = 0;
+    walk.in_order = std::max(walk.in_order - 1, 0);
   }
-  last_read_ = ino;
-  listed_ = 0;
-  Want(ino);
+  walk.last = reads_;
+  walk.last_read = ino;
+  walk.listed = 0;
+  Want(walk, ino);
 }
 
 void PagePusher::OnListed(Ino directory) {
   {
     const std::lock_guard lock(mutex_);
-    if (in_order_ < kEnough || ++listed_ > kMaxListed) return;
+    Walk* const walk = ReadingWalkNear(directory);
+    if (walk == nullptr || ++walk->listed > kMaxListed) return;
   }
   // New inodes of a directory follow each other, in the order of the listing.
-  const auto first = tree_.Entry(directory, 0);
-  if (!first || first->ino < directory) return;
+  Ino first;
+  (void)fs_.List(directory, 0,
+                 [&](const FileSystem::ListedEntry& entry) -> Result<bool> {
+                   if (entry.name == "." || entry.name == "..") return true;
+                   if (!entry.name_only) first = entry.ino;
+                   return false;
+                 });
+  if (first < directory) return;
   const std::lock_guard lock(mutex_);
-  Want(Ino(first->ino.number() - 1));
+  if (Walk* const walk = ReadingWalkNear(directory)) {
+    Want(*walk, Ino(first.number() - 1));
+  }
 }
 
-void PagePusher::Want(Ino after) {
-  if (in_order_ < kEnough || stop_) return;
-  wanted_ = after;
+PagePusher::Walk* PagePusher::ReadingWalkNear(Ino directory) {
+  Walk* latest = nullptr;
+  for (Walk& walk : walks_) {
+    if (walk.in_order < kEnough) continue;
+    if (Distance(walk.last_read, directory) >= kSamePart) continue;
+    if (latest == nullptr || walk.last > latest->last) latest = &walk;
+  }
+  return latest;
+}
+
+void PagePusher::Want(Walk& walk, Ino after) {
+  if (walk.in_order < kEnough || stop_) return;
+  walk.wanted = after;
   if (!thread_.joinable()) {
     ended_ = false;
     thread_ = StartQuietThread([this] { Run(); });
@@ -81,41 +117,53 @@ bool PagePusher::StopRequested() {
   return stop_;
 }
 
+PagePusher::Walk* PagePusher::WaitingWalk() {
+  for (Walk& walk : walks_) {
+    if (walk.wanted != Ino()) return &walk;
+  }
+  return nullptr;
+}
+
 void PagePusher::Run() {
   std::unique_lock lock(mutex_);
   while (true) {
-    wake_.wait(lock, [this] { return stop_ || wanted_ != Ino(); });
+    wake_.wait(lock, [this] { return stop_ || WaitingWalk() != nullptr; });
     if (stop_) break;
-    const Ino read = std::exchange(wanted_, Ino());
+    Walk& walk = *WaitingWalk();
+    const Walk before = walk;
+    walk.wanted = Ino();
     lock.unlock();
-    PushAfter(read);
+    const Ino pushed = PushAfter(before.wanted, before.pushed);
     lock.lock();
+    if (walk.begun == before.begun) walk.pushed = pushed;
   }
   ended_ = true;
 }
 
-void PagePusher::PushAfter(Ino read) {
-  const uint64_t last =
-      std::min(read.number() + limits_.max_ahead_files, tree_.inode_count());
+Ino PagePusher::PushAfter(Ino read, Ino pushed) {
+  const uint64_t last = read.number() + limits_.max_ahead_files;
   // A read of what was pushed means that the kernel did not keep it: begin
   // again from there.
-  const bool goes_on = pushed_ > read && pushed_.number() <= last;
+  const bool goes_on = pushed > read && pushed.number() <= last;
   uint64_t bytes = 0;
-  for (uint64_t i = (goes_on ? pushed_ : read).number() + 1;
-       i <= last && bytes < limits_.max_ahead_bytes; ++i) {
-    if (StopRequested()) return;
-    const auto inode = tree_.Get(Ino(i));
-    if (!inode) return;
-    if (S_ISREG(inode->mode) && inode->size > 0 &&
-        inode->size <= limits_.max_file_bytes) {
-      const auto file = reader_.View(Ino(i), 0, inode->size);
-      if (!file) return;
+  if (!goes_on) pushed = read;
+  while (pushed.number() < last && bytes < limits_.max_ahead_bytes) {
+    if (StopRequested()) break;
+    const Ino next(pushed.number() + 1);
+    const auto attributes = fs_.Attributes(next);
+    if (!attributes) break;
+    const auto size = static_cast<uint64_t>(attributes->st_size);
+    if (S_ISREG(attributes->st_mode) && size > 0 &&
+        size <= limits_.max_file_bytes) {
+      const auto file = fs_.Read(next, 0, size);
+      if (!file) break;
       // The kernel does not know it, so nobody has listed its directory yet.
-      if (!store_(Ino(i), *file)) return;
+      if (!store_(next, *file)) break;
       bytes += file->size;
     }
-    pushed_ = Ino(i);
+    pushed = next;
   }
+  return pushed;
 }
 
 }  // namespace imgmount

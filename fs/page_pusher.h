@@ -4,7 +4,8 @@
 // When the small files of a directory are read one after the other, the next
 // ones are sure to follow, and a read that is never made is the fastest. They
 // lie behind each other in the same decoded span and in the tree's inode
-// numbers (see meta/union/tree_format.h), so what comes next is known.
+// numbers (see meta/union/tree_format.h), so what comes next is known. A few
+// such walks are followed at a time, as of diff(1) through two trees.
 //
 // A store waits for the page lock of a read that is under way, so it must
 // never be done by a thread that should answer that read: the pusher has a
@@ -12,6 +13,7 @@
 #ifndef IMGMOUNT_FS_PAGE_PUSHER_H_
 #define IMGMOUNT_FS_PAGE_PUSHER_H_
 
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
@@ -19,8 +21,7 @@
 #include <mutex>
 #include <thread>
 
-#include "fs/tree_reader.h"
-#include "meta/union/union_tree.h"
+#include "fs/file_system.h"
 
 namespace imgmount {
 
@@ -36,8 +37,7 @@ class PagePusher {
   // kCancelled: there is no kernel any more.
   using Store = std::function<Status(Ino, const FileBytes&)>;
 
-  PagePusher(const UnionTree& tree, TreeReader& reader, Store store,
-             PushLimits limits = {});
+  PagePusher(const FileSystem& fs, Store store, PushLimits limits = {});
   ~PagePusher();
 
   // A whole file was read. Returns at once.
@@ -50,26 +50,40 @@ class PagePusher {
   bool Stop();
 
  private:
+  // Reads that go forward through neighbouring inode numbers.
+  struct Walk {
+    uint64_t begun = 0;  // the read it began with, by their count
+    uint64_t last = 0;   // the read it goes on with
+    Ino last_read = {};
+    int in_order = 0;
+    int listed = 0;   // directories since the last read
+    Ino wanted = {};  // push after this one; 0: nothing to do
+    Ino pushed = {};  // all up to this one were pushed
+  };
+
+  // With mutex_ held, up to Run(). The one that the read goes on with, or a new
+  // one in place of the oldest.
+  Walk& WalkOf(Ino ino);
+  // The one that reads files of the same part of the mount, if there is one.
+  Walk* ReadingWalkNear(Ino directory);
+  Walk* WaitingWalk();
+  void Want(Walk& walk, Ino after);
   void Run();
-  void Want(Ino after);  // mutex_ is held
-  // Pushes what follows `read`.
-  void PushAfter(Ino read);
+  // Pushes what follows `read`, but not again what was `pushed`; returns up to
+  // where.
+  Ino PushAfter(Ino read, Ino pushed);
   bool StopRequested();
 
-  const UnionTree& tree_;
-  TreeReader& reader_;
+  const FileSystem& fs_;
   const Store store_;
   const PushLimits limits_;
 
   std::mutex mutex_;
   std::condition_variable wake_;
-  Ino last_read_;      // under mutex_
-  int in_order_ = 0;   // under mutex_: reads that went forward
-  int listed_ = 0;     // under mutex_: directories since the last read
-  Ino wanted_;         // under mutex_: push after this one; 0: nothing to do
-  bool stop_ = false;  // under mutex_
+  std::array<Walk, 4> walks_;  // under mutex_
+  uint64_t reads_ = 0;         // under mutex_
+  bool stop_ = false;          // under mutex_
   std::atomic<bool> ended_{true};
-  Ino pushed_;  // the thread's: all up to this one were pushed, in this run
   std::thread thread_;
 };
 

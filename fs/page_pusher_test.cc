@@ -8,6 +8,8 @@
 #include <latch>
 #include <map>
 
+#include "fs/composed_fs.h"
+#include "fs/image_fs.h"
 #include "tests/support/test_image.h"
 
 namespace imgmount {
@@ -70,6 +72,7 @@ class PagePusherTest : public ::testing::Test {
   TestImage image_{{Layer()}};
   std::unique_ptr<TreeReader> reader_ =
       TreeReader::Make(image_.tree(), image_.opener());
+  const ImageFs fs_{image_.tree(), *reader_, {}};
   std::mutex mutex_;
   std::condition_variable changed_;
   std::map<Ino, std::string> stored_;
@@ -78,7 +81,7 @@ class PagePusherTest : public ::testing::Test {
 
 TEST_F(PagePusherTest, PushesWholeSmallFilesThatFollow) {
   {
-    PagePusher pusher(image_.tree(), *reader_, Storing());
+    PagePusher pusher(fs_, Storing());
     for (int i = 0; i < 2; ++i) pusher.OnRead(File(i));
     WaitForStored(45);  // 2 … 49 without the large, the empty and the link
   }
@@ -92,7 +95,7 @@ TEST_F(PagePusherTest, PushesWholeSmallFilesThatFollow) {
 
 TEST_F(PagePusherTest, DoesNothingForASingleReadOrRandomOnes) {
   {
-    PagePusher pusher(image_.tree(), *reader_, Storing());
+    PagePusher pusher(fs_, Storing());
     for (const int i : {40, 5, 30, 2, 20, 1}) pusher.OnRead(File(i));
   }
   EXPECT_TRUE(stored_.empty());
@@ -100,7 +103,7 @@ TEST_F(PagePusherTest, DoesNothingForASingleReadOrRandomOnes) {
 
 TEST_F(PagePusherTest, GoesNoFurtherThanItsLimits) {
   {
-    PagePusher pusher(image_.tree(), *reader_, Storing(),
+    PagePusher pusher(fs_, Storing(),
                       {.max_file_bytes = 1000,
                        .max_ahead_bytes = 1 << 20,
                        .max_ahead_files = 5});
@@ -115,7 +118,7 @@ TEST_F(PagePusherTest, GoesNoFurtherThanItsLimits) {
 TEST_F(PagePusherTest, EndsAtBytesToo) {
   {
     PagePusher pusher(
-        image_.tree(), *reader_, Storing(),
+        fs_, Storing(),
         {.max_file_bytes = 1000, .max_ahead_bytes = 30, .max_ahead_files = 50});
     for (int i = 0; i < 2; ++i) pusher.OnRead(File(i));
     WaitForStored(3);
@@ -126,7 +129,7 @@ TEST_F(PagePusherTest, EndsAtBytesToo) {
 TEST_F(PagePusherTest, StopsWhereTheKernelKnowsNoInode) {
   unknown_from_ = File(6);
   {
-    PagePusher pusher(image_.tree(), *reader_, Storing());
+    PagePusher pusher(fs_, Storing());
     for (int i = 0; i < 2; ++i) pusher.OnRead(File(i));
     WaitForStored(4);
   }
@@ -137,7 +140,7 @@ TEST_F(PagePusherTest, StopsWhereTheKernelKnowsNoInode) {
 TEST_F(PagePusherTest, PushesTheFirstFilesOfTheNextDirectoryOfAWalk) {
   unknown_from_ = File(20);  // as if these were of a directory not yet listed
   {
-    PagePusher pusher(image_.tree(), *reader_, Storing());
+    PagePusher pusher(fs_, Storing());
     pusher.OnListed(kRootIno);  // nobody reads files yet
     for (int i = 0; i < 2; ++i) pusher.OnRead(File(i));
     WaitForStored(15);
@@ -152,27 +155,51 @@ TEST_F(PagePusherTest, PushesTheFirstFilesOfTheNextDirectoryOfAWalk) {
 }
 
 TEST_F(PagePusherTest, ListingAloneIsNoReasonToPush) {
-  PagePusher pusher(image_.tree(), *reader_, Storing());
+  PagePusher pusher(fs_, Storing());
   for (int i = 0; i < 100; ++i) pusher.OnListed(kRootIno);
   EXPECT_TRUE(pusher.Stop()) << "no thread";
+}
+
+TEST_F(PagePusherTest, FollowsTwoWalksAtOnce) {
+  ComposedFs both({});
+  for (const char* name : {"a", "b"}) {
+    both.AddPart(kRootIno, name, [&] {
+      return std::shared_ptr<const FileSystem>(std::shared_ptr<void>(), &fs_);
+    });
+  }
+  const uint64_t a = (*both.Lookup(kRootIno, "a")).st_ino;
+  const uint64_t b = (*both.Lookup(kRootIno, "b")).st_ino;
+  const auto in = [&](uint64_t part, int i) {
+    return Ino(part + File(i).number() - kRootIno.number());
+  };
+  {
+    PagePusher pusher(both, Storing());
+    // The first of each only shows where it is.
+    for (int i = 0; i < 3; ++i) {
+      pusher.OnRead(in(a, i));
+      pusher.OnRead(in(b, i));
+    }
+    WaitForStored(88);  // 3 … 49 without the large, the empty and the link
+  }
+  EXPECT_EQ(stored_.size(), 88u);
+  EXPECT_EQ(stored_.at(in(a, 49)), "content of f49");
+  EXPECT_EQ(stored_.at(in(b, 3)), "content of f03");
 }
 
 TEST_F(PagePusherTest, NobodyWaitsForAStore) {
   std::latch in_store(1);
   std::latch release(1);
-  PagePusher pusher(image_.tree(), *reader_,
-                    [&](Ino, const FileBytes&) -> Status {
-                      in_store.count_down();
-                      release.wait();
-                      return Fail(ErrorCode::kCancelled, "unmounted");
-                    });
+  PagePusher pusher(fs_, [&](Ino, const FileBytes&) -> Status {
+    in_store.count_down();
+    release.wait();
+    return Fail(ErrorCode::kCancelled, "unmounted");
+  });
   EXPECT_TRUE(pusher.Stop()) << "no thread yet";
-  PagePusher busy(image_.tree(), *reader_,
-                  [&](Ino, const FileBytes&) -> Status {
-                    in_store.count_down();
-                    release.wait();
-                    return Fail(ErrorCode::kCancelled, "unmounted");
-                  });
+  PagePusher busy(fs_, [&](Ino, const FileBytes&) -> Status {
+    in_store.count_down();
+    release.wait();
+    return Fail(ErrorCode::kCancelled, "unmounted");
+  });
   for (int i = 0; i < 3; ++i) busy.OnRead(File(i));
   in_store.wait();
   busy.OnRead(File(4));

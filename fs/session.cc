@@ -260,17 +260,15 @@ Result<std::filesystem::path> CheckMountPoint(
   return *canonical;
 }
 
-Status RunSession(const FileSystem& fs, const PushSource* push,
-                  const SessionConfig& config,
+Status RunSession(const FileSystem& fs, bool push, const SessionConfig& config,
                   const std::function<void()>& on_ready) {
   FuseOpsContext context{.fs = fs, .max_read = config.options.max_read};
   IMGMOUNT_TRY(const SessionPtr session, NewSession(config, context));
   std::optional<PagePusher> pusher;
-  if (push != nullptr) {
-    pusher.emplace(push->tree, push->reader,
-                   [&](Ino ino, const FileBytes& file) {
-                     return StoreFile(session.get(), ino, file);
-                   });
+  if (push) {
+    pusher.emplace(fs, [&](Ino ino, const FileBytes& file) {
+      return StoreFile(session.get(), ino, file);
+    });
     context.on_whole_file_read = [&pusher](Ino ino) { pusher->OnRead(ino); };
     context.on_directory_listed = [&pusher](Ino directory) {
       pusher->OnListed(directory);

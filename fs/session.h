@@ -8,9 +8,7 @@
 
 #include "fs/file_system.h"
 #include "fs/mount_options.h"
-#include "fs/tree_reader.h"
 #include "meta/base/result.h"
-#include "meta/union/union_tree.h"
 
 namespace imgmount {
 
@@ -26,18 +24,10 @@ struct SessionConfig {
 Result<std::filesystem::path> CheckMountPoint(
     const std::filesystem::path& path);
 
-// What small files are pushed from: the tree and reader behind the whole mount.
-struct PushSource {
-  const UnionTree& tree;
-  TreeReader& reader;
-};
-
 // Mounts, serves until it is unmounted or a signal (SIGTERM, SIGINT, SIGHUP)
 // comes, and leaves nothing mounted. `on_ready` is called once, when the mount
-// answers; from another thread. Nothing is pushed without a `push`, which must
-// have the inode numbers of `fs`.
-Status RunSession(const FileSystem& fs, const PushSource* push,
-                  const SessionConfig& config,
+// answers; from another thread. `push`: see PagePusher.
+Status RunSession(const FileSystem& fs, bool push, const SessionConfig& config,
                   const std::function<void()>& on_ready);
 
 }  // namespace imgmount
