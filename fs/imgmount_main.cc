@@ -55,7 +55,8 @@ fusermount3 -u DIR, umount DIR) or its process gets SIGTERM.
   asof/00/ ...          the image as of each layer
   config.json, manifest.json, history.txt
 --platform all shows all platforms of the image side by side, as linux-amd64/
-and so on, and may be combined with --all.
+and so on, and may be combined with --all. One that cannot be pulled is left out
+with a warning; only when none is left it is an error.
 
 With --provenance regular files and directories have the xattrs
   user.imgmount.layer, .digest, .created_by
@@ -200,7 +201,7 @@ Result<MountableImage> OpenMountable(const Arguments& args,
                         std::move(in_use), layers};
 }
 
-// One image, or with --platform all one for each platform.
+// One image, or with --platform all one for each platform that can be had.
 Result<std::vector<MountableImage>> OpenMountables(const Arguments& args,
                                                    const ToolIo& io) {
   const InterruptScope interrupt;
@@ -220,10 +221,22 @@ Result<std::vector<MountableImage>> OpenMountables(const Arguments& args,
   IMGMOUNT_TRY(const LayerSuffix suffix, ParseLayerSuffix(args.image));
   IMGMOUNT_TRY(NamedImage named, OpenImage(suffix.image, options, io));
   IMGMOUNT_TRY(const auto platforms, PlatformsOf(named));
+  std::vector<Error> left_out;
   for (const Platform& platform : platforms) {
     options.platform = platform.Text();
-    IMGMOUNT_TRY(MountableImage image, OpenMountable(args, options, io));
-    images.push_back(std::move(image));
+    auto image = OpenMountable(args, options, io);
+    if (image) {
+      images.push_back(*std::move(image));
+      continue;
+    }
+    if (image.error().code() == ErrorCode::kCancelled) {
+      return Failure(std::move(image).error());
+    }
+    left_out.push_back(std::move(image).error().In(platform.Text()));
+  }
+  if (images.empty()) return Failure(left_out.front());
+  for (const Error& error : left_out) {
+    io.err << kTool << ": warning: left out " << error.message() << '\n';
   }
   return images;
 }

@@ -256,6 +256,35 @@ class AllOfAnImage(harness.EndToEnd):
             self.run_tool("imgmount", "--platform", "all", "--layer", 0, image,
                           self.mount_point("none")), harness.USAGE, "--layer")
 
+    def test_a_platform_that_cannot_be_had_is_left_out(self):
+        manifests = {}
+        for architecture in ("amd64", "arm64", "s390x"):
+            layer = tar(file("arch", architecture.encode()))
+            descriptor = self.layout.add_blob(gzip(layer), LAYER_GZIP)
+            if architecture != "amd64":
+                os.unlink(self.layout.blob_path(descriptor["digest"]))
+            manifests[architecture] = self.layout.add_image(
+                config_of([layer], architecture=architecture), [descriptor])
+        self.layout.name("some", self.layout.add_index(list(manifests.values())))
+        folder = self.mount_point()
+        done = self.run_tool("imgmount", "-q", "--platform", "all",
+                             f"oci:{self.layout.folder}:some", folder)
+        self.addCleanup(self.unmount, folder)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        lines = done.stderr.splitlines()
+        self.assertEqual(len(lines), 2, lines)
+        for line, architecture in zip(lines, ("arm64", "s390x")):
+            self.assertTrue(line.startswith(
+                f"imgmount: warning: left out linux/{architecture}: "), line)
+        self.assertEqual(os.listdir(folder), ["linux-amd64"])
+        self.assertEqual((folder / "linux-amd64/arch").read_text(), "amd64")
+
+        self.layout.name("none", self.layout.add_index([manifests["arm64"]]))
+        self.assert_fails(
+            self.run_tool("imgmount", "-q", "--platform", "all",
+                          f"oci:{self.layout.folder}:none", self.mount_point("none")),
+            harness.NOT_FOUND, "linux/arm64")
+
     def test_platforms_of_a_registry_need_no_second_look(self):
         hub = self.registry()
         layer = tar(file("arch", b"amd64"))
