@@ -10,6 +10,7 @@
 #include "fetch/interrupt.h"
 #include "fetch/progress/pull_progress.h"
 #include "meta/cli/command_line.h"
+#include "meta/cli/terminal.h"
 
 namespace imgmount {
 namespace {
@@ -34,8 +35,9 @@ registry unavailable; 4 login refused; 5 wrong bytes; 6 unsupported; 64 usage;
 Status Pull(const std::string& text, const ImageOptions& options,
             const ToolIo& io) {
   IMGMOUNT_TRY(NamedImage image, OpenImage(text, options, io));
-  const auto progress = MakeProgress(io.out, io.out_is_terminal, STDOUT_FILENO,
-                                     options.progress, options.quiet);
+  const auto progress =
+      MakeProgress(io.out, io.out_is_terminal && !IsDumbTerminal(io),
+                   STDOUT_FILENO, options.progress, options.quiet);
   if (image.reference) progress->Start(text, *image.reference);
   IMGMOUNT_TRY(const ResolvedImage resolved, FindOrResolve(image));
   IMGMOUNT_CHECK(PullLayers(image, resolved, options, *progress));

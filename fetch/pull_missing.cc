@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "fetch/progress/pull_progress.h"
+#include "meta/cli/terminal.h"
 #include "meta/store/layer_store.h"
 
 namespace imgmount {
@@ -29,8 +30,9 @@ Status PullMissing(NamedImage& image, const ResolvedImage& resolved,
                    const std::string& text, const ImageOptions& options,
                    const ToolIo& io) {
   if (IsComplete(image, resolved)) return {};
-  const auto progress = MakeProgress(io.err, io.err_is_terminal, STDERR_FILENO,
-                                     options.progress, options.quiet);
+  const auto progress =
+      MakeProgress(io.err, io.err_is_terminal && !IsDumbTerminal(io),
+                   STDERR_FILENO, options.progress, options.quiet);
   if (image.reference) progress->Start(text, *image.reference);
   IMGMOUNT_CHECK(PullLayers(image, resolved, options, *progress));
   if (image.reference) {

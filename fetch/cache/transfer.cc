@@ -11,6 +11,7 @@
 #include "fetch/archive/oci_archive.h"
 #include "fetch/archive/oci_archive_writer.h"
 #include "fetch/progress/pull_display.h"
+#include "meta/cli/terminal.h"
 #include "meta/store/inventory.h"
 #include "meta/store/removal.h"
 #include "meta/store/use_lock.h"
@@ -166,9 +167,10 @@ Status ImportImages(const std::string& file, const std::string& name,
       IMGMOUNT_TRY(const ResolvedImage resolved,
                    Resolve(archive, std::move(top), cache, platform));
       PullDisplay display(io.err,
-                          options.quiet        ? Style::kQuiet
-                          : io.err_is_terminal ? Style::kTerminal
-                                               : Style::kPlain,
+                          options.quiet ? Style::kQuiet
+                          : io.err_is_terminal && !IsDumbTerminal(io)
+                              ? Style::kTerminal
+                              : Style::kPlain,
                           STDERR_FILENO);
       IMGMOUNT_CHECK(PullLayers(
           archive, resolved, reference.Canonical(), cache,

@@ -4,6 +4,11 @@
 
 namespace imgmount {
 
+bool IsDumbTerminal(const ToolIo& io) {
+  const std::string name = io.env("TERM").value_or("");
+  return name.empty() || name == "dumb";
+}
+
 void AddColourOption(CLI::App& app, std::string& when) {
   when = "auto";
   app.add_option("--color", when, "Whether to colour the output")
@@ -14,9 +19,8 @@ void AddColourOption(CLI::App& app, std::string& when) {
 
 bool UsesColour(const std::string& when, const ToolIo& io) {
   if (when != "auto") return when == "always";
-  const std::string terminal = io.env("TERM").value_or("");
-  return io.out_is_terminal && io.env("NO_COLOR").value_or("").empty() &&
-         !terminal.empty() && terminal != "dumb";
+  return io.out_is_terminal && !IsDumbTerminal(io) &&
+         io.env("NO_COLOR").value_or("").empty();
 }
 
 }  // namespace imgmount

@@ -12,6 +12,9 @@ class App;
 
 namespace imgmount {
 
+// Whether $TERM tells of no terminal that can move its cursor or show colours.
+bool IsDumbTerminal(const ToolIo& io);
+
 // Declares --color; `when` is its value.
 void AddColourOption(CLI::App& app, std::string& when);
 

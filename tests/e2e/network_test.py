@@ -1,16 +1,12 @@
 """Networks and servers that misbehave: what is transient is overcome, without
 fetching a byte twice that has arrived."""
 
-import fcntl
 import json
 import os
-import pty
 import random
 import re
 import signal
-import struct
 import subprocess
-import termios
 
 import harness
 from fake_registry import FakeRegistry
@@ -173,50 +169,33 @@ class OnATerminal(BadNetwork):
     COLUMNS = 40
 
     def start(self):
-        """imgpull on a terminal of its own; returns it and what it shows."""
-        ours, theirs = pty.openpty()
-        self.addCleanup(os.close, ours)
-        size = struct.pack("HHHH", 24, self.COLUMNS, 0, 0)
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, size)
-        pull = subprocess.Popen([str(harness.BIN / "imgpull"), self.image],
-                                env=self.environment, stdout=theirs, stderr=theirs)
-        os.close(theirs)
-        return pull, ours
-
-    def read(self, terminal, until=None):
-        """What is shown up to `until`, or to the end."""
-        shown = b""
-        while until is None or until not in shown:
-            try:
-                shown += os.read(terminal, 1 << 16)
-            except OSError:  # how Linux says that nobody writes any more
-                break
-        return shown
+        return harness.Terminal(
+            self, [harness.BIN / "imgpull", self.image],
+            {**self.environment, "TERM": "xterm"}, columns=self.COLUMNS)
 
     def test_ctrl_c_leaves_the_terminal_clean_and_keeps_what_was_downloaded(self):
         self.on_blob(lambda request, n: self.hub.cut(request, MB) if n == 0
                      else (503, {"Retry-After": "50"}, b""))
-        pull, terminal = self.start()
-        shown = self.read(terminal, b": Retrying in ")
-        pull.send_signal(signal.SIGINT)
-        shown += self.read(terminal)
-        self.assertEqual(pull.wait(timeout=60), 130)
-        lines = re.sub(rb"\x1b\[[0-9]*[A-Z]", b"", shown).decode().split("\r\n")
+        terminal = self.start()
+        terminal.read_until(": Retrying in ")
+        terminal.press("\x03")
+        self.assertEqual(terminal.read_to_the_end(), 130)
+        shown = terminal.shown.replace("^C", "")
+        lines = re.sub(r"\x1b\[[0-9]*[A-Z]", "", shown).split("\r\n")
         self.assertEqual(lines.pop(), "", "the cursor is below what was shown")
         self.assertTrue(lines.pop().endswith("interrupted"))
         for line in lines[3:]:
             self.assertLessEqual(len(line.strip("\r")), self.COLUMNS)
-        self.assertNotIn(b"\x1b[?", shown, "no mode of the terminal is changed")
+        self.assertNotIn("\x1b[?", shown, "no mode of the terminal is changed")
 
         self.on_blob(lambda request, n: None)
         self.check()
         self.assertEqual(self.bytes_sent(), len(self.blob))
 
     def test_a_pull_ends_with_one_line_a_layer(self):
-        pull, terminal = self.start()
-        shown = self.read(terminal)
-        self.assertEqual(pull.wait(timeout=60), 0)
-        final = shown.rpartition(b"\x1b[J")[2].decode().split("\r\n")
+        terminal = self.start()
+        self.assertEqual(terminal.read_to_the_end(), 0)
+        final = terminal.shown.rpartition("\x1b[J")[2].split("\r\n")
         id = self.digest.split(":")[1][:12]
         self.assertEqual(final[0], f"{id}: Pull complete")
         self.assertEqual(final[1], f"Digest: {self.manifest['digest']}")

@@ -105,6 +105,17 @@ class Colours(OnATerminal):
         self.assertNotIn("\x1b", self.run_tool("imgdiff", self.few, self.more).stdout)
         self.assertFalse(self.coloured(TERM="dumb"))
 
+    def test_progress_moves_the_cursor_only_where_there_is_one(self):
+        for terminal, moves in ("dumb", False), ("", False), ("xterm", True):
+            cache = str(self.scratch / ("cache-" + terminal))
+            for tool, where in ("imgpull", "pulled"), ("imghistory", "read"):
+                shown, status = self.run_on_terminal(
+                    tool, *(["--path", "/a"] if tool == "imghistory" else []), self.few,
+                    TERM=terminal, PAGER="cat", IMGMOUNT_CACHE=cache + where)
+                self.assertEqual(status, 0, shown)
+                self.assertIn("Pull complete", shown)
+                self.assertEqual("\x1b" in shown, moves, (tool, terminal))
+
     def test_no_color(self):
         self.assertFalse(self.coloured(NO_COLOR="1"))
         self.assertTrue(self.coloured(NO_COLOR=""))
