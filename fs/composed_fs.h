@@ -52,6 +52,12 @@ class ComposedFs : public FileSystem {
   bool any_xattrs() const override { return true; }
   // Those of the first part.
   struct statvfs Statistics() const override;
+  // Anything may open a part.
+  bool HasDecoded(Ino /*ino*/, uint64_t /*offset*/,
+                  size_t /*length*/) const override {
+    return false;
+  }
+  Slow slow() const override { return Slow::kAll; }
 
  private:
   struct Entry {

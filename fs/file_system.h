@@ -59,6 +59,12 @@ class FileSystem {
   virtual bool any_xattrs() const = 0;
 
   virtual struct statvfs Statistics() const = 0;
+
+  // Whether Read() would answer without decoding anything.
+  virtual bool HasDecoded(Ino ino, uint64_t offset, size_t length) const = 0;
+  // What else may take longer than a look into memory.
+  enum class Slow { kNothing, kXattrs, kAll };
+  virtual Slow slow() const = 0;
 };
 
 }  // namespace imgmount

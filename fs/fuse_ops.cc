@@ -1,6 +1,7 @@
 #include "fs/fuse_ops.h"
 
 #include <fcntl.h>
+#include <linux/fuse.h>
 #include <sys/uio.h>
 
 #include <algorithm>
@@ -12,6 +13,7 @@
 
 #include "fs/fuse_api.h"
 #include "fs/log.h"
+#include "meta/base/wire.h"
 
 namespace imgmount {
 namespace {
@@ -346,6 +348,26 @@ fuse_lowlevel_ops MakeOps() {
 }
 
 }  // namespace
+
+bool AnswersAtOnce(const FileSystem& fs, std::span<const std::byte> request) {
+  const auto header = ReadWire<fuse_in_header>(request, 0);
+  if (!header) return true;  // libfuse will refuse it
+  const auto slow = fs.slow();
+  switch (header->opcode) {
+    case FUSE_READ: {
+      const auto read = ReadWire<fuse_read_in>(request, sizeof *header);
+      return !read || Guarded([&]() -> Result<bool> {
+                        return fs.HasDecoded(Ino(header->nodeid), read->offset,
+                                             read->size);
+                      }).value_or(false);
+    }
+    case FUSE_GETXATTR:
+    case FUSE_LISTXATTR:
+      return slow == FileSystem::Slow::kNothing;
+    default:
+      return slow != FileSystem::Slow::kAll;
+  }
+}
 
 const fuse_lowlevel_ops& FuseOps() {
   static const fuse_lowlevel_ops ops = MakeOps();

@@ -7,8 +7,10 @@
 #ifndef IMGMOUNT_FS_FUSE_OPS_H_
 #define IMGMOUNT_FS_FUSE_OPS_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <span>
 
 #include "fs/file_system.h"
 
@@ -34,6 +36,9 @@ struct FuseOpsContext {
 };
 
 const fuse_lowlevel_ops& FuseOps();
+
+// Whether the answer to a request, as it comes from the kernel, is at hand.
+bool AnswersAtOnce(const FileSystem& fs, std::span<const std::byte> request);
 
 }  // namespace imgmount
 

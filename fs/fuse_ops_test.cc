@@ -8,6 +8,7 @@
 #include <map>
 #include <stdexcept>
 
+#include "fs/composed_fs.h"
 #include "fs/fake_fuse.h"
 #include "fs/image_fs.h"
 #include "fs/log.h"
@@ -159,6 +160,30 @@ TEST_F(FuseOpsTest, TellsOfWholeFilesRead) {
     kernel.Call(FUSE_READ, ino("etc/motd"), ReadRequest(0, 4096));
   }  // the loop has ended
   EXPECT_THAT(whole, ::testing::ElementsAre(image_.ino("etc/motd")));
+}
+
+TEST_F(FuseOpsTest, KnowsWhichAnswersAreAtHand) {
+  const auto at_once = [&](const FileSystem& fs, uint32_t opcode,
+                           const std::string& arguments) {
+    fuse_in_header header = {};
+    header.opcode = opcode;
+    header.nodeid = ino("large");
+    const std::string request = Wire(header) + arguments;
+    return AnswersAtOnce(fs, std::as_bytes(std::span(request)));
+  };
+  EXPECT_TRUE(at_once(fs_, FUSE_READDIRPLUS, ""));
+  EXPECT_TRUE(at_once(fs_, FUSE_GETXATTR, ""));
+  EXPECT_TRUE(at_once(fs_, FUSE_READ, "cut short"));
+
+  EXPECT_FALSE(at_once(fs_, FUSE_READ, ReadRequest(0, 4096)));
+  std::string first(4096, '\0');
+  ASSERT_TRUE(reader_->Read(image_.ino("large"), 0,
+                            std::as_writable_bytes(std::span(first))));
+  EXPECT_TRUE(at_once(fs_, FUSE_READ, ReadRequest(0, 4096)));
+  EXPECT_TRUE(at_once(fs_, FUSE_READ, ReadRequest(1 << 20, 4096)))
+      << "beyond the end";
+
+  EXPECT_FALSE(at_once(ComposedFs({}), FUSE_LOOKUP, ""));
 }
 
 TEST_F(FuseOpsTest, AnswersEioForWrongBytes) {

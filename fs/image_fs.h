@@ -53,6 +53,12 @@ class ImageFs : public FileSystem {
     return tree_.any_xattrs() || options_.extra_xattrs != nullptr;
   }
   struct statvfs Statistics() const override;
+  bool HasDecoded(Ino ino, uint64_t offset, size_t length) const override {
+    return reader_.HasDecoded(ino, offset, length);
+  }
+  Slow slow() const override {
+    return options_.extra_xattrs == nullptr ? Slow::kNothing : Slow::kXattrs;
+  }
 
  private:
   Result<struct stat> ToStat(const Inode& inode) const;

@@ -344,6 +344,31 @@ TEST_F(MountTest, ServesManyReadersAtOnce) {
   for (auto& reader : readers) reader.join();
 }
 
+TEST_F(MountTest, AnswersOthersWhileASpanIsDecoded) {
+  // Two pipes with names: the daemon is another process.
+  const TemporaryFolder aside;
+  const std::string at_work = aside.path() / "at_work";
+  const std::string go_on = aside.path() / "go_on";
+  ASSERT_EQ(::mkfifo(at_work.c_str(), 0600), 0);
+  ASSERT_EQ(::mkfifo(go_on.c_str(), 0600), 0);
+  image_.tar(0).on_read = [&, waited = false](uint64_t) mutable {
+    if (std::exchange(waited, true)) return;
+    std::ofstream{at_work};
+    std::ifstream{go_on};
+  };
+  const Mounted mounted(image_);
+  std::thread reader([&] {
+    EXPECT_EQ(Contents(mounted.path() / "large"), RandomBytes(5 << 20, 1));
+  });
+  std::ifstream{at_work};  // opened by both
+  // Would hang if the one who decodes were the only one to listen.
+  struct stat st = {};
+  EXPECT_EQ(::stat((mounted.path() / "many/file0007").c_str(), &st), 0);
+  EXPECT_EQ(::stat((mounted.path() / "none").c_str(), &st), -1);
+  std::ofstream{go_on};
+  reader.join();
+}
+
 TEST_F(MountTest, GivesEioAndALogLineForWrongBytes) {
   image_.tar(0).bytes[image_.tar(0).bytes.size() / 2] ^= 1;
   Mounted mounted(image_);

@@ -4,12 +4,14 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/signalfd.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <cstdarg>
 #include <cstdlib>
 #include <fstream>
@@ -26,13 +28,13 @@
 #include "fs/mount_table.h"
 #include "fs/page_pusher.h"
 #include "fs/quiet_thread.h"
+#include "fs/serve_loop.h"
 #include "meta/base/file.h"
 
 namespace imgmount {
 namespace {
 
 constexpr char kFuseDevice[] = "/dev/fuse";
-constexpr unsigned kMaxThreads = 8;
 
 struct DestroySession {
   void operator()(fuse_session* session) const {
@@ -41,10 +43,37 @@ struct DestroySession {
 };
 using SessionPtr = std::unique_ptr<fuse_session, DestroySession>;
 
-struct DestroyLoopConfig {
-  void operator()(fuse_loop_config* config) const {
-    ::fuse_loop_cfg_destroy(config);
+// While it lives, the signals that end a mount wait in its file. Threads that
+// are made meanwhile must take none.
+class EndingSignals {
+ public:
+  static Result<EndingSignals> Catch() {
+    EndingSignals signals;
+    ::sigemptyset(&signals.ending_);
+    for (const int number : {SIGTERM, SIGINT, SIGHUP}) {
+      ::sigaddset(&signals.ending_, number);
+    }
+    signals.fd_ =
+        UniqueFd(::signalfd(-1, &signals.ending_, SFD_CLOEXEC | SFD_NONBLOCK));
+    if (!signals.fd_) return FailErrno("signals", errno);
+    ::pthread_sigmask(SIG_BLOCK, &signals.ending_, &signals.before_);
+    return signals;
   }
+  EndingSignals(EndingSignals&&) = default;
+  ~EndingSignals() {
+    if (!fd_) return;
+    // Those that came did what they should.
+    for (signalfd_siginfo got; ::read(fd_.get(), &got, sizeof got) > 0;) {
+    }
+    ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  int fd() const { return fd_.get(); }
+
+ private:
+  EndingSignals() = default;
+  UniqueFd fd_;
+  sigset_t ending_;
+  sigset_t before_;
 };
 
 // While it lives, what libfuse and fusermount3 print is kept, for the one line
@@ -211,17 +240,6 @@ void ServeUntilStopped(fuse_session* session, PagePusher& pusher) {
   std::free(buffer.mem);
 }
 
-Status Loop(fuse_session* session) {
-  const std::unique_ptr<fuse_loop_config, DestroyLoopConfig> config(
-      ::fuse_loop_cfg_create());
-  ::fuse_loop_cfg_set_clone_fd(config.get(), 1);
-  ::fuse_loop_cfg_set_max_threads(config.get(), kMaxThreads);
-  ::fuse_loop_cfg_set_idle_threads(config.get(), kMaxThreads);
-  const int result = ::fuse_session_loop_mt(session, config.get());
-  if (result >= 0) return {};  // unmounted, or a signal
-  return FailErrno("serving the mount", -result);
-}
-
 // An aborted connection leaves a dead mount behind.
 void RemoveDeadMount(const std::filesystem::path& point, dev_t device) {
   const auto table = ReadMountTable();
@@ -275,13 +293,8 @@ Status RunSession(const FileSystem& fs, bool push, const SessionConfig& config,
     };
   }
 
-  if (::fuse_set_signal_handlers(session.get()) != 0) {
-    return Fail(ErrorCode::kMount, "cannot handle signals");
-  }
-  if (Status mounted = Mount(session.get(), config); !mounted) {
-    ::fuse_remove_signal_handlers(session.get());
-    return mounted;
-  }
+  IMGMOUNT_TRY(const EndingSignals signals, EndingSignals::Catch());
+  IMGMOUNT_CHECK(Mount(session.get(), config));
 
   // Asks the mount as any program would, so that "ready" is the truth.
   dev_t device = 0;
@@ -292,9 +305,10 @@ Status RunSession(const FileSystem& fs, bool push, const SessionConfig& config,
     RaiseReadAhead(device, config.options.max_read);
     if (on_ready) on_ready();
   });
-  Status status = Loop(session.get());
+  ServeLoop loop(session.get(), signals.fd(),
+                 [&fs](auto request) { return AnswersAtOnce(fs, request); });
+  Status status = loop.Run();
   if (pusher) ServeUntilStopped(session.get(), *pusher);
-  ::fuse_remove_signal_handlers(session.get());
   ::fuse_session_unmount(session.get());
   first_user.join();
   if (device != 0) RemoveDeadMount(config.mount_point, device);

@@ -54,6 +54,18 @@ Result<PinnedBytes> SpanCache::Get(const SpanKey& key, uint64_t length,
   return PinnedBytes{entry, entry->buffer.memory().first(end)};
 }
 
+bool SpanCache::Has(const SpanKey& key, uint64_t end) {
+  std::shared_ptr<Entry> entry;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = entries_.find(key);
+    if (found == entries_.end()) return false;
+    entry = *found->second;
+  }
+  const std::lock_guard lock(entry->mutex);
+  return entry->ready >= end;
+}
+
 std::shared_ptr<SpanCache::Entry> SpanCache::Enter(const SpanKey& key,
                                                    uint64_t length) {
   Lru dropped;  // freed after the lock

@@ -53,6 +53,9 @@ class SpanCache {
   // each time.
   Result<PinnedBytes> Get(const SpanKey& key, uint64_t length, uint64_t end);
 
+  // Whether Get() would find them decoded.
+  bool Has(const SpanKey& key, uint64_t end);
+
   size_t mapped_bytes() const { return buffers_.mapped_bytes(); }
 
  private:

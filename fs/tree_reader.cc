@@ -90,8 +90,20 @@ class SpanTreeReader final : public TreeReader {
                [this](const SpanKey& key) { Decode(key); }) {}
 
   Result<FileBytes> View(Ino ino, uint64_t offset, size_t length) override;
+  bool HasDecoded(Ino ino, uint64_t offset, size_t length) override;
 
  private:
+  // A run of bytes in the layer's tar.
+  struct Run {
+    uint64_t physical;
+    uint64_t length;
+  };
+  // Hands the runs of [offset, offset + length) of a file to `data`, and what
+  // is between them to `hole`, in order; both answer a Status.
+  template <typename Hole, typename Data>
+  Status Split(const Inode& inode, uint64_t offset, size_t length, Hole&& hole,
+               Data&& data);
+  bool HasDecodedTar(LayerPosition position, const Run& run);
   Result<Layer*> OpenLayer(LayerPosition position);
   Result<std::unique_ptr<SpanDecoder>> StartDecoder(const SpanKey& key,
                                                     std::span<std::byte> out);
@@ -149,9 +161,63 @@ Result<FileBytes> SpanTreeReader::View(Ino ino, uint64_t offset,
   IMGMOUNT_TRY(const Inode inode, tree_.Get(ino));
   FileBytes out;
   out.file_size = inode.size;
-  if (offset >= inode.size) return out;
+  const auto flatten = [&out] {
+    if (out.pieces.size() > kMaxPieces) out = InOnePiece(out);
+  };
+  IMGMOUNT_CHECK(Split(
+      inode, offset, length,
+      [&](uint64_t hole) -> Status {
+        AppendZeros(hole, out);
+        flatten();
+        return {};
+      },
+      [&](const Run& run) -> Status {
+        IMGMOUNT_CHECK(AppendTar(inode.layer, run.physical, run.length, out));
+        flatten();
+        return {};
+      }));
+  return out;
+}
+
+bool SpanTreeReader::HasDecoded(Ino ino, uint64_t offset, size_t length) {
+  const auto inode = tree_.Get(ino);
+  if (!inode) return true;  // an error takes no time
+  bool all = true;
+  const Status split = Split(
+      *inode, offset, length, [](uint64_t) { return Status(); },
+      [&](const Run& run) {
+        all = all && HasDecodedTar(inode->layer, run);
+        return Status();
+      });
+  return all || !split;
+}
+
+bool SpanTreeReader::HasDecodedTar(LayerPosition position, const Run& run) {
+  Layer* layer = nullptr;
+  {
+    const std::lock_guard lock(layers_mutex_);
+    layer = &layers_[position];
+  }
+  const std::unique_lock opening(layer->opening, std::try_to_lock);
+  if (!opening || !layer->opened) return false;
+  const SpanTable& table = *layer->opened->spans;
+  const uint64_t end = run.physical + run.length;
+  for (uint64_t at = run.physical; at < std::min(end, table.size());) {
+    const size_t number = table.Find(at);
+    const Span span = table.span(number);
+    const uint64_t stop = std::min(end - span.offset, span.length);
+    if (!cache_.Has({position, number}, stop)) return false;
+    at = span.offset + stop;
+  }
+  return true;
+}
+
+template <typename Hole, typename Data>
+Status SpanTreeReader::Split(const Inode& inode, uint64_t offset, size_t length,
+                             Hole&& hole, Data&& data) {
+  if (offset >= inode.size) return {};
   const uint64_t end = offset + std::min<uint64_t>(length, inode.size - offset);
-  IMGMOUNT_TRY(const std::vector<Extent> extents, tree_.Extents(ino));
+  IMGMOUNT_TRY(const std::vector<Extent> extents, tree_.Extents(inode.ino));
 
   auto it = std::partition_point(
       extents.begin(), extents.end(),
@@ -161,18 +227,16 @@ Result<FileBytes> SpanTreeReader::View(Ino ino, uint64_t offset,
     const uint64_t begin = std::max(at, it->logical);
     const uint64_t stop = std::min(end, it->logical + it->length);
     if (stop < begin) {
-      return Fail(ErrorCode::kCorrupt,
-                  fmt::format("extents of inode {} overlap", ino.number()));
+      return Fail(
+          ErrorCode::kCorrupt,
+          fmt::format("extents of inode {} overlap", inode.ino.number()));
     }
-    AppendZeros(begin - at, out);
-    IMGMOUNT_CHECK(AppendTar(inode.layer, it->physical + (begin - it->logical),
-                             stop - begin, out));
+    if (begin > at) IMGMOUNT_CHECK(hole(begin - at));
+    IMGMOUNT_CHECK(
+        data(Run{it->physical + (begin - it->logical), stop - begin}));
     at = stop;
-    if (out.pieces.size() > kMaxPieces) out = InOnePiece(out);
   }
-  AppendZeros(end - at, out);
-  if (out.pieces.size() > kMaxPieces) out = InOnePiece(out);
-  return out;
+  return end > at ? hole(end - at) : Status();
 }
 
 Status SpanTreeReader::AppendTar(LayerPosition position, uint64_t physical,

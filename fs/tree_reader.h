@@ -52,6 +52,8 @@ class TreeReader {
   // Up to `length` bytes from `offset` of a regular file, without a copy;
   // fewer only at its end.
   virtual Result<FileBytes> View(Ino ino, uint64_t offset, size_t length) = 0;
+  // Whether View() would find all of it decoded.
+  virtual bool HasDecoded(Ino ino, uint64_t offset, size_t length) = 0;
 
   // Fills `out` from `offset` of a regular file; short only at its end.
   Result<size_t> Read(Ino ino, uint64_t offset, std::span<std::byte> out);

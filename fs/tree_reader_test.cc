@@ -133,6 +133,23 @@ TEST(TreeReader, DecodesNoMoreThanItMust) {
   EXPECT_EQ(image.tar(0).bytes_read, kBlockBytes);
 }
 
+TEST(TreeReader, KnowsWhatItHasDecoded) {
+  TestImage image({WithLargeFile(RandomBytes(3 * kSpan, 4))});
+  TreeReaderOptions options;
+  options.decode_ahead_threads = 0;
+  const auto reader = TreeReader::Make(image.tree(), image.opener(), options);
+  const Ino large = image.ino("large");
+  EXPECT_FALSE(reader->HasDecoded(large, 0, 1000)) << "the layer is not open";
+  ReadAll(*reader, large, 0, 1000);
+  EXPECT_TRUE(reader->HasDecoded(large, 0, 1000));
+  EXPECT_TRUE(reader->HasDecoded(large, 5000, kBlockBytes / 2)) << "same block";
+  EXPECT_FALSE(reader->HasDecoded(large, 0, kBlockBytes));
+  EXPECT_FALSE(reader->HasDecoded(large, kSpan, 1000));
+  ReadAll(*reader, large, 0, 2 * kSpan);
+  EXPECT_TRUE(reader->HasDecoded(large, kSpan - 500, 1000)) << "of two spans";
+  EXPECT_TRUE(reader->HasDecoded(large, 3 * kSpan, 1000)) << "beyond the end";
+}
+
 TEST(TreeReader, DecodesAheadWhenReadingInOrder) {
   const std::string content = RandomBytes(8 * kSpan, 5);
   TestImage image({WithLargeFile(content)});

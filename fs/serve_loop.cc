@@ -1,0 +1,130 @@
+#include "fs/serve_loop.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstdlib>
+#include <system_error>
+#include <utility>
+
+#include "fs/fuse_api.h"
+#include "fs/quiet_thread.h"
+
+namespace imgmount {
+namespace {
+
+constexpr size_t kMaxThreads = 8;
+
+// A program that walks a tree comes back within less; one that does not is not
+// in a hurry.
+constexpr std::chrono::microseconds kSpin(100);
+
+struct Request : fuse_buf {
+  Request() : fuse_buf{} {}
+  ~Request() { std::free(mem); }
+  Request(const Request&) = delete;
+  Request& operator=(const Request&) = delete;
+};
+
+}  // namespace
+
+ServeLoop::ServeLoop(fuse_session* session, int stop_fd, AtOnce at_once)
+    : session_(session),
+      fd_(::fuse_session_fd(session)),
+      stop_fd_(stop_fd),
+      at_once_(std::move(at_once)),
+      // With one processor it would only keep others from coming back.
+      spins_(std::thread::hardware_concurrency() > 1) {}
+
+Status ServeLoop::Run() {
+  const int flags = ::fcntl(fd_, F_GETFL);
+  if (flags < 0 || ::fcntl(fd_, F_SETFL, flags | O_NONBLOCK) < 0) {
+    return FailErrno("serving the mount", errno);
+  }
+  Work();
+  for (std::thread& thread : threads_) thread.join();
+  return std::move(status_);
+}
+
+void ServeLoop::Work() {
+  Request request;
+  std::unique_lock lock(mutex_);
+  while (!stopped_) {
+    if (listening_) {
+      ++idle_;
+      wake_.wait(lock);
+      --idle_;
+      continue;
+    }
+    listening_ = true;
+    lock.unlock();
+    for (bool listens = true; listens;) {
+      if (!Receive(request)) {
+        Stop();
+        break;
+      }
+      const State state = Look();
+      if (state == State::kStopped) Stop();
+      const std::span bytes(static_cast<const std::byte*>(request.mem),
+                            request.size);
+      listens = state == State::kGoesOn && at_once_(bytes);
+      if (!listens) LetAnotherListen();
+      ::fuse_session_process_buf(session_, &request);
+    }
+    lock.lock();
+  }
+}
+
+bool ServeLoop::Receive(fuse_buf& request) {
+  using Clock = std::chrono::steady_clock;
+  const auto enough = Clock::now() + kSpin;
+  while (true) {
+    const int got = ::fuse_session_receive_buf(session_, &request);
+    if (got > 0) return true;
+    if (got == 0) return false;  // unmounted
+    if (got != -EAGAIN && got != -EINTR) {
+      const std::lock_guard lock(mutex_);
+      status_ = FailErrno("serving the mount", -got);
+      return false;
+    }
+    if (spins_ && Clock::now() < enough) {
+      ::sched_yield();
+      continue;
+    }
+    pollfd fds[] = {{fd_, POLLIN, 0}, {stop_fd_, POLLIN, 0}};
+    ::poll(fds, 2, -1);
+    if (fds[1].revents != 0) return false;
+  }
+}
+
+ServeLoop::State ServeLoop::Look() const {
+  pollfd fds[] = {{fd_, POLLIN, 0}, {stop_fd_, POLLIN, 0}};
+  if (::poll(fds, 2, 0) <= 0) return State::kGoesOn;
+  return fds[1].revents != 0 ? State::kStopped : State::kMoreWaiting;
+}
+
+void ServeLoop::LetAnotherListen() {
+  const std::lock_guard lock(mutex_);
+  listening_ = false;
+  if (stopped_) return;
+  if (idle_ > 0) {
+    wake_.notify_one();
+  } else if (threads_.size() + 1 < kMaxThreads) {
+    try {
+      threads_.push_back(StartQuietThread([this] { Work(); }));
+    } catch (const std::system_error&) {
+      // Those that there are do it.
+    }
+  }
+}
+
+void ServeLoop::Stop() {
+  const std::lock_guard lock(mutex_);
+  stopped_ = true;
+  wake_.notify_all();
+}
+
+}  // namespace imgmount
