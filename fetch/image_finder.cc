@@ -25,10 +25,39 @@ std::function<bool()> StoppedBy(const ImageOptions& options) {
   return [cancel] { return cancel != nullptr && cancel->load(); };
 }
 
+// What an option says, else a variable; nullopt: neither does. Mistakes are
+// told with the name of the one that has them.
+template <typename T>
+Result<std::optional<T>> Setting(const std::string& option,
+                                 std::string_view option_name,
+                                 const char* variable, const ToolIo& io,
+                                 Result<T> (*parse)(std::string_view)) {
+  const std::string text =
+      option.empty() ? io.env(variable).value_or("") : option;
+  if (text.empty()) return std::optional<T>();
+  auto value = parse(text);
+  if (!value) {
+    return Failure(std::move(value).error().In(
+        option.empty() ? std::string_view(variable) : option_name));
+  }
+  return std::optional(*value);
+}
+
+Status SetStallTimeout(const ImageOptions& options, const ToolIo& io,
+                       HttpOptions& http) {
+  IMGMOUNT_TRY(const auto seconds,
+               Setting(options.pull_progress_timeout, "--pull-progress-timeout",
+                       "IMGMOUNT_PULL_PROGRESS_TIMEOUT", io, ParseDuration));
+  if (seconds) http.stall_timeout = std::chrono::seconds(*seconds);
+  return {};
+}
+
 Result<std::unique_ptr<Source>> OpenRegistry(const Reference& reference,
                                              const RegistriesConf& conf,
                                              const ImageOptions& options,
                                              const ToolIo& io) {
+  RegistrySource::Options source_options;
+  IMGMOUNT_CHECK(SetStallTimeout(options, io, source_options.http));
   if (options.offline || options.pull == PullPolicy::kNever) {
     return std::make_unique<OfflineSource>(options.offline ? "--offline"
                                                            : "--pull=never");
@@ -38,27 +67,12 @@ Result<std::unique_ptr<Source>> OpenRegistry(const Reference& reference,
   IMGMOUNT_TRY(Credentials credentials,
                Credentials::Load(
                    {.creds = options.creds, .authfile = options.authfile}, io));
-  RegistrySource::Options source_options;
   source_options.http.stopped = StoppedBy(options);
   if (io.env("http_proxy").value_or("").empty()) {
     source_options.http.http_proxy = io.env("HTTP_PROXY").value_or("");
   }
   return std::make_unique<RegistrySource>(endpoints, std::move(credentials),
                                           std::move(source_options));
-}
-
-Result<std::optional<uint64_t>> MaxBytes(const ImageOptions& options,
-                                         const ToolIo& io) {
-  std::string size = options.cache_max_size;
-  std::string_view from = "--cache-max-size";
-  if (size.empty()) {
-    from = "IMGMOUNT_CACHE_MAX_SIZE";
-    size = io.env(std::string(from)).value_or("");
-  }
-  if (size.empty()) return std::optional<uint64_t>();
-  const auto bytes = ParseSize(size);
-  if (!bytes) return Failure(bytes.error().In(from));
-  return std::optional(*bytes);
 }
 
 // Declares an option whose values are words, each standing for a value.
@@ -310,6 +324,12 @@ void ImageOptions::AddTo(CLI::App& app) {
       ->check(CLI::Range(1, 64))
       ->type_name("N")
       ->capture_default_str();
+  app.add_option(
+         "--pull-progress-timeout", pull_progress_timeout,
+         "Ask a server that sends nothing for so long, such as 5m, again "
+         "for the rest; 0: no limit (else "
+         "$IMGMOUNT_PULL_PROGRESS_TIMEOUT, else 60s)")
+      ->type_name("DURATION");
   AddWords<ProgressStyle>(app, "--progress", progress,
                           {{"auto", ProgressStyle::kAuto},
                            {"plain", ProgressStyle::kPlain},
@@ -327,7 +347,9 @@ Result<NamedImage> OpenImage(const std::string& image,
     IMGMOUNT_TRY(platform, Platform::Parse(options.platform));
   }
   const std::filesystem::path folder = options.CacheFolder(io);
-  IMGMOUNT_TRY(const auto max_bytes, MaxBytes(options, io));
+  IMGMOUNT_TRY(const auto max_bytes,
+               Setting(options.cache_max_size, "--cache-max-size",
+                       "IMGMOUNT_CACHE_MAX_SIZE", io, ParseSize));
   if (parsed.transport == Transport::kRegistry) {
     IMGMOUNT_TRY(NamedImage named,
                  OpenRegistryImage(parsed, folder, platform, options, io));

@@ -44,6 +44,8 @@ struct ImageOptions {
   std::string authfile = {};  // empty: as registry/credentials.h says
   // Empty: IMGMOUNT_CACHE_MAX_SIZE, else none.
   std::string cache_max_size = {};
+  // Empty: IMGMOUNT_PULL_PROGRESS_TIMEOUT, else that of HttpOptions.
+  std::string pull_progress_timeout = {};
   bool tls_verify = true;
   PullPolicy pull = PullPolicy::kMissing;
   bool offline = false;

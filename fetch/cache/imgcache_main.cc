@@ -255,7 +255,7 @@ Status RemoveAll(const Cache& cache, const Arguments& args, const ToolIo& io) {
 Status PruneBy(const Cache& cache, const Arguments& args, const ToolIo& io) {
   PruneRules rules{.all_images = args.all, .dry_run = args.dry_run};
   if (!args.older_than.empty()) {
-    IMGMOUNT_TRY(const int64_t age, ParseAge(args.older_than));
+    IMGMOUNT_TRY(const int64_t age, ParseDuration(args.older_than));
     rules.used_before = std::time(nullptr) - age;
   }
   if (!args.max_size.empty()) {

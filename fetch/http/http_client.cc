@@ -261,14 +261,15 @@ class HttpClient::Transfer {
         (request_.stopped && request_.stopped())) {
       return Stop({Error(ErrorCode::kCancelled, "interrupted"), Kind::kStop});
     }
-    if (steady_clock::now() - alive_at_ > options_.stall_timeout) {
+    if (options_.stall_timeout.count() > 0 &&
+        steady_clock::now() - alive_at_ > options_.stall_timeout) {
       const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(
           options_.stall_timeout);
-      return Stop(
-          {Error(ErrorCode::kUnavailable,
-                 fmt::format("{}: nothing arrived for {} seconds",
-                             request_.url.authority(), seconds.count())),
-           Kind::kTransient});
+      return Stop({Error(ErrorCode::kUnavailable,
+                         fmt::format("{}: nothing arrived for {} second{}",
+                                     request_.url.authority(), seconds.count(),
+                                     seconds.count() == 1 ? "" : "s")),
+                   Kind::kTransient});
     }
     return true;
   }

@@ -28,7 +28,7 @@ namespace imgmount {
 
 struct HttpOptions {
   std::chrono::milliseconds connect_timeout{30'000};
-  // A transfer ends when nothing at all arrives for so long.
+  // A transfer ends when nothing at all arrives for so long; 0: never.
   std::chrono::milliseconds stall_timeout{60'000};
   std::string http_proxy = {};  // for http URLs; "": what libcurl finds
   // Looked at about once a second; true ends a request with kCancelled.

@@ -63,7 +63,8 @@ Result<uint64_t> ParseSize(std::string_view text) {
   return static_cast<uint64_t>(bytes);
 }
 
-Result<int64_t> ParseAge(std::string_view text) {
+Result<int64_t> ParseDuration(std::string_view text) {
+  if (text == "0") return 0;
   double seconds = text.empty() ? -1 : 0;
   for (std::string_view rest = text; !rest.empty() && seconds >= 0;) {
     const double number = TakeNumber(rest);
@@ -77,7 +78,7 @@ Result<int64_t> ParseAge(std::string_view text) {
   }
   if (seconds < 0 || !(seconds < 1e12)) {
     return Fail(ErrorCode::kUsage,
-                std::string(text) + ": no age; write 30d, 12h or 1d12h");
+                std::string(text) + ": no duration; write 30d, 12h or 1m30s");
   }
   return static_cast<int64_t>(seconds);
 }

@@ -1,4 +1,4 @@
-// Sizes and ages as people write them.
+// Sizes and durations as people write them.
 #ifndef IMGMOUNT_META_CLI_QUANTITIES_H_
 #define IMGMOUNT_META_CLI_QUANTITIES_H_
 
@@ -13,9 +13,9 @@ namespace imgmount {
 // "1000" (bytes). kUsage for anything else.
 Result<uint64_t> ParseSize(std::string_view text);
 
-// "30d", "12h", "2w", "1d12h", "90s", "45m": in seconds. kUsage for anything
-// else.
-Result<int64_t> ParseAge(std::string_view text);
+// "30d", "12h", "2w", "1d12h", "90s", "45m", "0": in seconds. kUsage for
+// anything else.
+Result<int64_t> ParseDuration(std::string_view text);
 
 }  // namespace imgmount
 

@@ -25,17 +25,18 @@ TEST(QuantitiesTest, RefusesWhatIsNoSize) {
   }
 }
 
-TEST(QuantitiesTest, ReadsAges) {
-  EXPECT_EQ(ParseAge("30d"), 30 * 86400);
-  EXPECT_EQ(ParseAge("1d12h"), 36 * 3600);
-  EXPECT_EQ(ParseAge("2w"), 14 * 86400);
-  EXPECT_EQ(ParseAge("1.5m"), 90);
-  EXPECT_EQ(ParseAge("0s"), 0);
+TEST(QuantitiesTest, ReadsDurations) {
+  EXPECT_EQ(ParseDuration("30d"), 30 * 86400);
+  EXPECT_EQ(ParseDuration("1d12h"), 36 * 3600);
+  EXPECT_EQ(ParseDuration("2w"), 14 * 86400);
+  EXPECT_EQ(ParseDuration("1.5m"), 90);
+  EXPECT_EQ(ParseDuration("0s"), 0);
+  EXPECT_EQ(ParseDuration("0"), 0);
 }
 
-TEST(QuantitiesTest, RefusesWhatIsNoAge) {
+TEST(QuantitiesTest, RefusesWhatIsNoDuration) {
   for (const char* text : {"", "30", "d", "-1d", "1y", "1d 2h", "1dd"}) {
-    EXPECT_FALSE(ParseAge(text)) << text;
+    EXPECT_FALSE(ParseDuration(text)) << text;
   }
 }
 

@@ -25,8 +25,9 @@ class _Server6(_Server):
 class FakeRegistry:
     """`tags`: manifest descriptors by tag. `answer`, when set, is called with
     each request (a handler: .path, .headers) and may return (status, headers,
-    body) in place of the truth: a body that is shorter than its Content-Length
-    ends the connection. `sent` counts the bytes of bodies by path."""
+    body) in place of the truth; a body may be an iterator of pieces. One that is
+    shorter than its Content-Length ends the connection. `sent` counts the bytes of
+    bodies by path."""
 
     def __init__(self, layout, tags, host="127.0.0.1"):
         self.layout = layout
@@ -80,6 +81,15 @@ class FakeRegistry:
         status, headers, body = self.honest(request)
         return status, {**headers, "Content-Length": str(len(body))}, body[:limit]
 
+    def stall(self, request, limit):
+        """An honest answer that is silent after so many bytes."""
+        status, headers, body = self.honest(request)
+
+        def pieces():
+            yield body[:limit]
+            request.rfile.read(1)  # ends when the client has gone
+        return status, {**headers, "Content-Length": str(len(body))}, pieces()
+
     def _media_type_of(self, digest):
         for descriptor in self.tags.values():
             if descriptor["digest"] == digest:
@@ -100,13 +110,16 @@ class FakeRegistry:
                 if "Content-Length" not in headers:
                     self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
+                sent = 0
                 try:
                     if self.command != "HEAD":
-                        self.wfile.write(body)
-                        fake.sent[self.path] += len(body)
+                        for piece in [body] if isinstance(body, bytes) else body:
+                            self.wfile.write(piece)
+                            sent += len(piece)
+                            fake.sent[self.path] += len(piece)
                 except ConnectionError:
                     pass  # the client has heard enough
-                if len(body) < int(headers.get("Content-Length", 0)):
+                if sent < int(headers.get("Content-Length", 0)):
                     self.close_connection = True
 
             do_HEAD = do_GET

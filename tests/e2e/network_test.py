@@ -7,6 +7,7 @@ import random
 import re
 import signal
 import subprocess
+import time
 
 import harness
 from fake_registry import FakeRegistry
@@ -55,9 +56,9 @@ class BadNetwork(harness.EndToEnd):
     def bytes_sent(self):
         return self.hub.sent[f"/v2/app/blobs/{self.digest}"]
 
-    def check(self, out=None):
+    def check(self, *options):
         """The pull succeeds and the tree is right; returns what was printed."""
-        printed = self.out_of("imgpull", "--progress=plain", self.image)
+        printed = self.out_of("imgpull", "--progress=plain", *options, self.image)
         self.assert_cache_whole()
         mounted = self.mount(self.image, "--offline")
         self.assertEqual((mounted / "d0/f").read_bytes(),
@@ -93,6 +94,39 @@ class MisbehavingServers(BadNetwork):
                     self.blob[2 * MB:])
         self.on_blob(answer)
         self.check()
+
+    def test_one_that_stalls(self):
+        self.on_blob(lambda request, n: self.hub.stall(request, MB) if n == 0 else None)
+        self.check("--pull-progress-timeout=1s")
+        self.assertEqual(self.ranges, [None, f"bytes={MB}-"])
+        self.assertEqual(self.bytes_sent(), len(self.blob))
+
+    def test_one_that_stalls_for_good(self):
+        self.on_blob(lambda request, n: self.hub.stall(request, 0))
+        done = self.run_tool("imgpull", "-q", self.image,
+                             IMGMOUNT_PULL_PROGRESS_TIMEOUT="1s")
+        self.assert_fails(done, harness.UNAVAILABLE, self.hub.address,
+                          "nothing arrived for 1 second")
+        self.assertEqual(len(self.ranges), 5)
+
+    def test_one_that_is_slow_but_never_silent(self):
+        # The whole takes longer than the limit on silence.
+        def answer(request, n):
+            status, headers, body = self.hub.honest(request)
+            step = len(body) // 12 + 1
+
+            def pieces():
+                for start in range(0, len(body), step):
+                    time.sleep(0.5)
+                    yield body[start:start + step]
+            return status, {**headers, "Content-Length": str(len(body))}, pieces()
+        self.on_blob(answer)
+        self.check("--pull-progress-timeout=5s")
+        self.assertEqual(len(self.ranges), 1)
+
+    def test_the_limit_on_silence_is_a_duration(self):
+        done = self.run_tool("imgpull", "--pull-progress-timeout=soon", self.image)
+        self.assert_fails(done, harness.USAGE, "--pull-progress-timeout: soon")
 
     def test_one_that_wants_us_to_wait(self):
         self.on_blob(lambda request, n: (429, {"Retry-After": "1"}, b"")
