@@ -96,8 +96,9 @@ TEST_F(ImgpullTest, ErrorsAreOneLineWithADocumentedStatus) {
     EXPECT_EQ(io_.err.str().find('\n'), io_.err.str().size() - 1);
   };
   const std::string at = registry_.authority() + "/library/";
-  fails({at + "app:nope"}, 1, "has no library/app:nope (manifest unknown)");
-  fails({at + "none"}, 1, "has no library/none:latest");
+  fails({at + "app:nope"}, 1,
+        "does not have library/app:nope (manifest unknown)");
+  fails({at + "none"}, 1, "does not have library/none:latest");
   fails({"-q", "localhost:1/x"}, 3, "localhost:1: cannot connect");
   fails({"Upper/Case"}, 64, "Upper");
   fails({}, 64, "IMAGE is required");

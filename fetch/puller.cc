@@ -226,10 +226,14 @@ Result<ResolvedImage> Resolve(Source& source, Source::Document document,
     }
     const auto& manifest = std::get<Manifest>(parsed);
     if (depth == 0) published.media_type = manifest.media_type;
+    const auto fetch_config = [&]() -> Result<std::string> {
+      auto config = source.FetchSmallBlob(manifest.config);
+      if (config) return config;
+      return Failure(std::move(config).error().In(
+          "config " + std::string(manifest.config.digest.short_hex())));
+    };
     IMGMOUNT_TRY(std::string config,
-                 Obtain(cache, manifest.config, kMaxConfigBytes, [&] {
-                   return source.FetchSmallBlob(manifest.config);
-                 }));
+                 Obtain(cache, manifest.config, kMaxConfigBytes, fetch_config));
     IMGMOUNT_TRY(Image image,
                  Image::Make(std::move(bytes), media_type, std::move(config),
                              index_digest, digest.algorithm()));

@@ -53,7 +53,7 @@ class Source {
                                   const ResolvedImage& /*known*/) {
     return false;
   }
-  // A small blob (a config), verified.
+  // A small blob (a config), verified. Errors of blobs do not name them.
   virtual Result<std::string> FetchSmallBlob(const Descriptor& descriptor) = 0;
   // A blob from `offset` on, pushed to `sink` in order. The sink's error ends
   // the transfer and is returned. Not verified: the caller hashes.

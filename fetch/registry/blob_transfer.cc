@@ -20,8 +20,8 @@ Attempt<void> BlobTransfer::CheckSize(const std::string& server,
   if (size == blob_.size) return {};
   return Give(
       Error(ErrorCode::kCorrupt,
-            fmt::format("{}: {} has {} bytes there, its descriptor says {}",
-                        server, blob_.digest.text(), size, blob_.size)),
+            fmt::format("{}: has {} bytes there, its descriptor says {}",
+                        server, size, blob_.size)),
       Kind::kFinal);
 }
 
@@ -38,10 +38,10 @@ Attempt<void> BlobTransfer::Begin(const HttpResponse& response) {
       header == nullptr ? std::nullopt : ContentRange::Parse(*header);
   if (!range || range->first > position_) {
     use_range_ = false;
-    return Give(Error(ErrorCode::kUnavailable,
-                      fmt::format("{}: sent another range of {} than asked for",
-                                  server, blob_.digest.text())),
-                Kind::kTransient);
+    return Give(
+        Error(ErrorCode::kUnavailable,
+              fmt::format("{}: sent another range than asked for", server)),
+        Kind::kTransient);
   }
   skip_ = position_ - range->first;
   return range->total ? CheckSize(server, *range->total) : Attempt<void>();
@@ -52,11 +52,11 @@ Attempt<void> BlobTransfer::Write(std::span<const std::byte> bytes) {
   skip_ -= skipped;
   bytes = bytes.subspan(skipped);
   if (bytes.size() > blob_.size - position_) {
-    return Give(Error(ErrorCode::kCorrupt,
-                      fmt::format("{}: longer than the {} bytes its descriptor "
-                                  "says",
-                                  blob_.digest.text(), blob_.size)),
-                Kind::kFinal);
+    return Give(
+        Error(ErrorCode::kCorrupt,
+              fmt::format("longer than the {} bytes its descriptor says",
+                          blob_.size)),
+        Kind::kFinal);
   }
   if (bytes.empty()) return {};
   if (auto written = sink_.Write(bytes); !written) {

@@ -84,7 +84,7 @@ Trouble StatusTrouble(const HttpResponse& response, const std::string& registry,
                                  registry, what, LoginCommand(registry)));
     case 404:
       return trouble(ErrorCode::kNotFound, Kind::kFinal,
-                     fmt::format("{} has no {}", registry, what));
+                     fmt::format("{} does not have {}", registry, what));
     case 429:
       return trouble(ErrorCode::kUnavailable, Kind::kTransient,
                      registry + ": too many requests; log in or try later");

@@ -16,6 +16,8 @@ using Kind = Trouble::Kind;
 // keep us for ever.
 constexpr uint64_t kProgressBytes = 64 << 10;
 
+constexpr char kBlob[] = "the blob";
+
 std::string AcceptHeader() {
   return fmt::format(
       "Accept: {}, {}, {}, {}, "
@@ -220,10 +222,9 @@ Result<std::string> RegistrySource::FetchSmallBlob(
     const Descriptor& descriptor) {
   if (descriptor.size > kMaxConfigBytes) {
     return Fail(ErrorCode::kUnsupported,
-                fmt::format("{}: {} bytes are more than the {} that are read "
-                            "into memory",
-                            descriptor.digest.text(), descriptor.size,
-                            kMaxConfigBytes));
+                fmt::format("{} bytes are more than the {} that are read into "
+                            "memory",
+                            descriptor.size, kMaxConfigBytes));
   }
   MemorySink sink;
   IMGMOUNT_CHECK(FetchBlob(descriptor, 0, sink));
@@ -231,9 +232,8 @@ Result<std::string> RegistrySource::FetchSmallBlob(
   if (DigestAs(descriptor.digest.algorithm(), bytes) !=
       descriptor.digest.text()) {
     return Fail(ErrorCode::kCorrupt,
-                fmt::format("{}: {} arrived with other contents",
-                            clients_.back()->endpoint().registry,
-                            descriptor.digest.text()));
+                clients_.back()->endpoint().registry +
+                    ": it arrived with other contents than its digest says");
   }
   return bytes;
 }
@@ -252,7 +252,7 @@ Status RegistrySource::FetchBlob(const Descriptor& descriptor, uint64_t offset,
             IMGMOUNT_ATTEMPT(
                 const HttpResponse response,
                 client.Stream({.path = "blobs/" + descriptor.digest.text(),
-                               .what = "blob " + descriptor.digest.text(),
+                               .what = kBlob,
                                .headers = transfer.RequestHeaders(),
                                .stopped = patience.stopped},
                               transfer));
@@ -283,9 +283,8 @@ Status RegistrySource::FetchForeign(const Descriptor& descriptor,
       }
       last = Failure(std::move(response).error().error);
     } else {
-      last = Failure(StatusTrouble(*response, request.url.authority(),
-                                   "blob " + descriptor.digest.text())
-                         .error);
+      last = Failure(
+          StatusTrouble(*response, request.url.authority(), kBlob).error);
     }
   }
   return last;

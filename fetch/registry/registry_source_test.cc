@@ -160,9 +160,9 @@ TEST_F(RegistrySourceTest, NoSuchTagIsToldWithTheRegistrysWords) {
   const auto manifest = Open()->FetchManifest("nope");
   ASSERT_FALSE(manifest);
   EXPECT_EQ(manifest.error().code(), ErrorCode::kNotFound);
-  EXPECT_EQ(
-      manifest.error().message(),
-      registry_.authority() + " has no library/app:nope (manifest unknown)");
+  EXPECT_EQ(manifest.error().message(),
+            registry_.authority() +
+                " does not have library/app:nope (manifest unknown)");
   EXPECT_EQ(slept_ms_, 0);
 }
 
@@ -683,9 +683,10 @@ TEST_F(RegistrySourceTest, WhenAllFailTheMirrorsAreNamedToo) {
   const auto manifest = source->FetchManifest("nope");
   ASSERT_FALSE(manifest);
   EXPECT_EQ(manifest.error().code(), ErrorCode::kNotFound);
-  EXPECT_THAT(manifest.error().message(),
-              AllOf(HasSubstr(registry_.authority() + " has no"),
-                    HasSubstr("mirror " + mirror.authority() + " has no")));
+  EXPECT_THAT(
+      manifest.error().message(),
+      AllOf(HasSubstr(registry_.authority() + " does not have"),
+            HasSubstr("mirror " + mirror.authority() + " does not have")));
 }
 
 // Foreign layers.

@@ -6,6 +6,7 @@
 namespace imgmount {
 
 Error Error::In(std::string_view context) && {
+  if (code_ == ErrorCode::kCancelled) return std::move(*this);
   message_.insert(0, ": ").insert(0, context);
   return std::move(*this);
 }

@@ -40,7 +40,7 @@ class [[nodiscard]] Error {
   int error_number() const { return errno_; }
   const std::string& message() const { return message_; }
 
-  // The same error with "context: " in front of its message.
+  // With "context: " in front of the message, but for an interruption.
   Error In(std::string_view context) &&;
   Error In(std::string_view context) const&;
 

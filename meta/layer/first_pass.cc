@@ -201,12 +201,7 @@ void ThreadedPass::Walk() {
 Result<FirstPassResult> ThreadedPass::Finish() {
   CloseInput();
   Join();
-  auto result = Verify();
-  if (!result && options_.digest) {
-    return Failure(
-        std::move(result).error().In("layer " + options_.digest->text()));
-  }
-  return result;
+  return Verify();
 }
 
 Result<FirstPassResult> ThreadedPass::Verify() {

@@ -46,8 +46,10 @@ Status Rebuild(const Cache& cache, const Descriptor& layer,
     pass->Write(std::span(chunk).first(n));
     offset += n;
   }
-  IMGMOUNT_CHECK(FinishPass(cache, *pass));
-  return {};
+  auto finished = FinishPass(cache, *pass);
+  if (finished) return {};
+  return Failure(std::move(finished).error().In(
+      "layer " + std::string(layer.digest.short_hex())));
 }
 
 // Nothing when the layer has never been indexed, or no longer is.
