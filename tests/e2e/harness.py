@@ -10,8 +10,10 @@ import hashlib
 import os
 import pathlib
 import pty
+import random
 import re
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -32,6 +34,8 @@ NGINX = TOP / "build/images/nginx"
 NOT_FOUND, LOCAL, UNAVAILABLE, DENIED, CORRUPT, UNSUPPORTED = 1, 2, 3, 4, 5, 6
 MOUNT, USAGE = 32, 64
 
+MB = 1_000_000
+
 
 def main():
     if os.environ.get("IMGMOUNT_TEST_NAMESPACE"):
@@ -45,6 +49,29 @@ def main():
         "sh", "-c", '"$@"; exit $?', "sh", sys.executable, *sys.argv])
 
 
+def processes_of(tool):
+    """Who runs one of the built tools; daemons too."""
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and (entry / "exe").samefile(BIN / tool):
+                found.append(int(entry.name))
+        except OSError:
+            pass  # it has ended
+    return found
+
+
+def kill(pid):
+    """SIGKILL, and returns when it has ended."""
+    try:
+        process = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    signal.pidfd_send_signal(process, signal.SIGKILL)
+    select.select([process], [], [])
+    os.close(process)
+
+
 def config_of(layers, **more):
     """A config over uncompressed layers."""
     return {
@@ -55,6 +82,13 @@ def config_of(layers, **more):
         "rootfs": {"type": "layers", "diff_ids": [digest_of(x) for x in layers]},
         **more,
     }
+
+
+def layer_of(seed, size):
+    """A layer of one file, dSEED/f, that gzip does not make smaller."""
+    return tar_layer.tar(
+        tar_layer.dir(f"d{seed}"),
+        tar_layer.file(f"d{seed}/f", random.Random(seed).randbytes(size)))
 
 
 def add_image(layout, name, *layers):

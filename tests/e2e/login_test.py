@@ -100,12 +100,13 @@ class RealRegistry(harness.EndToEnd):
     """Debian's docker-registry, with settings of its own."""
 
     LOGIN = "me:s3cret:word"
+    LAYER = tar(file("etc/motd", b"hello\n"))
 
     def setUp(self):
         super().setUp()
         self.home = self.scratch / "home"
         self.layout = Layout(self.scratch / "layout")
-        add_image(self.layout, "v1", tar(file("etc/motd", b"hello\n")))
+        add_image(self.layout, "v1", self.LAYER)
         self.authority = Authority(self.scratch / "ca")
 
     def start(self, **environment):

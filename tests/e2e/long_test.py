@@ -1,11 +1,12 @@
-"""What takes minutes: images of a million entries and of large files.
-scripts/test --long runs it; ctest does not."""
+"""What takes minutes: images of a million entries and of large files, and
+hundreds of killed pulls. scripts/test --long runs it; ctest does not."""
 
 import os
 import subprocess
 
 import hostile_test
 import harness
+import kill_test
 from harness import LAYER_GZIP
 
 MIB = 1 << 20
@@ -107,6 +108,10 @@ class LargeImages(hostile_test.Hostile):
             folder = inner
         self.assertEqual(os.listdir(folder), [])
         os.close(folder)
+
+
+class KilledVeryOften(kill_test.KilledAtRandomMoments):
+    KILLS = 300
 
 
 if __name__ == "__main__":

@@ -1,27 +1,19 @@
 """Networks and servers that misbehave: what is transient is overcome, without
 fetching a byte twice that has arrived."""
 
+import contextlib
 import json
-import os
 import random
-import re
-import signal
-import subprocess
+import select
+import socket
+import threading
 import time
 
 import harness
+import login_test
 from fake_registry import FakeRegistry
-from harness import Layout, add_image
-from tar_layer import dir, file, gzip, tar
-
-MB = 1_000_000
-# How often the test of killed pulls kills; more of them by hand.
-KILLS = int(os.environ.get("IMGMOUNT_KILLS", "12"))
-
-
-def layer_of(seed, size):
-    """A layer that gzip does not make smaller."""
-    return tar(dir(f"d{seed}"), file(f"d{seed}/f", random.Random(seed).randbytes(size)))
+from harness import MB, Layout, add_image, layer_of
+from tar_layer import file, gzip, tar
 
 
 class BadNetwork(harness.EndToEnd):
@@ -199,136 +191,74 @@ class MisbehavingServers(BadNetwork):
         self.check()
 
 
-class OnATerminal(BadNetwork):
-    COLUMNS = 40
+class DroppingLink:
+    """Leads to a port on loopback; each connection ends when so many bytes have
+    come back over it. `passed` counts them all."""
 
-    def start(self):
-        return harness.Terminal(
-            self, [harness.BIN / "imgpull", self.image],
-            {**self.environment, "TERM": "xterm"}, columns=self.COLUMNS)
+    def __init__(self, port, limit):
+        self.port, self.limit, self.passed, self.connections = port, limit, 0, 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = "localhost:%d" % self.listener.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
 
-    def test_ctrl_c_leaves_the_terminal_clean_and_keeps_what_was_downloaded(self):
-        self.on_blob(lambda request, n: self.hub.cut(request, MB) if n == 0
-                     else (503, {"Retry-After": "50"}, b""))
-        terminal = self.start()
-        terminal.read_until(": Retrying in ")
-        terminal.press("\x03")
-        self.assertEqual(terminal.read_to_the_end(), 130)
-        shown = terminal.shown.replace("^C", "")
-        lines = re.sub(r"\x1b\[[0-9]*[A-Z]", "", shown).split("\r\n")
-        self.assertEqual(lines.pop(), "", "the cursor is below what was shown")
-        self.assertTrue(lines.pop().endswith("interrupted"))
-        for line in lines[3:]:
-            self.assertLessEqual(len(line.strip("\r")), self.COLUMNS)
-        self.assertNotIn("\x1b[?", shown, "no mode of the terminal is changed")
+    def serve(self):
+        try:
+            while True:
+                client = self.listener.accept()[0]
+                self.connections += 1
+                threading.Thread(target=self.carry, args=(client,), daemon=True).start()
+        except OSError:
+            pass  # stop() was called
 
-        self.on_blob(lambda request, n: None)
-        self.check()
-        self.assertEqual(self.bytes_sent(), len(self.blob))
+    def stop(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
 
-    def test_a_pull_ends_with_one_line_a_layer(self):
-        terminal = self.start()
-        self.assertEqual(terminal.read_to_the_end(), 0)
-        final = terminal.shown.rpartition("\x1b[J")[2].split("\r\n")
-        id = self.digest.split(":")[1][:12]
-        self.assertEqual(final[0], f"{id}: Pull complete")
-        self.assertEqual(final[1], f"Digest: {self.manifest['digest']}")
-
-
-class ALinkThatDrops(BadNetwork):
-    SIZE = 32 * MB
-
-    def test_every_5_mb_costs_next_to_nothing(self):
-        self.on_blob(lambda request, n: self.hub.cut(request, 5 * MB))
-        self.check()
-        self.assertGreater(len(self.ranges), 5)
-        self.assertLessEqual(sum(self.hub.sent.values()), 1.02 * len(self.blob))
+    def carry(self, client):
+        target = socket.create_connection(("127.0.0.1", self.port))
+        with client, target, contextlib.suppress(ConnectionError):
+            other_end = {client: target, target: client}
+            left = self.limit
+            while left > 0:
+                for end in select.select(list(other_end), [], [])[0]:
+                    data = end.recv(min(left, 1 << 16))
+                    if not data:
+                        return
+                    other_end[end].sendall(data)
+                    if end is target:
+                        left -= len(data)
+                        self.passed += len(data)
+            client.shutdown(socket.SHUT_WR)
+            while client.recv(1 << 16):
+                pass  # until it has seen the end: what was sent has arrived
 
 
-class KilledPulls(harness.EndToEnd):
-    def test_sigkill_at_any_moment_loses_nothing_that_was_written(self):
-        layout = Layout(self.scratch / "layout")
-        layers = [layer_of(n, size) for n, size in enumerate((9 * MB, 4 * MB, 2 * MB))]
-        manifest = add_image(layout, "latest", *layers)
-        hub = FakeRegistry(layout, {"latest": manifest})
-        self.addCleanup(hub.close)
-        sizes = {harness.digest_of(gzip(x)): len(gzip(x)) for x in layers}
-        asked = []
+class ALinkThatDrops(login_test.RealRegistry):
+    """Every 5 MB."""
 
-        def note(request):
-            digest = request.path.rpartition("/")[2]
-            if digest in sizes:
-                start = re.match(r"bytes=(\d+)-", request.headers.get("Range", "bytes=0-"))
-                asked.append((digest, int(start[1])))
-        hub.answer = note
-        moments = random.Random(5)
-        kills, runs = 0, 0
-        while kills < KILLS:
-            there = {digest: self.bytes_there(digest) for digest in sizes}
-            asked.clear()
-            pull = subprocess.Popen(
-                [str(harness.BIN / "imgpull"), "-q", f"{hub.address}/app"],
-                env=self.environment, stdout=subprocess.DEVNULL)
-            try:
-                # Not to synchronise: the kill is to come at an odd moment.
-                pull.wait(timeout=moments.uniform(0, 0.2))
-            except subprocess.TimeoutExpired:
-                pull.send_signal(signal.SIGKILL)
-                pull.wait()
-                kills += 1
-            self.assert_cache_whole()
-            for digest, start in asked:
-                self.assertEqual(start, there[digest], digest)
-            if pull.returncode == 0:
-                self.check_tree(f"{hub.address}/app", layers)
-                subprocess.run(["rm", "-rf", str(self.cache)], check=True)
-                runs += 1
-            else:
-                self.assertEqual(pull.returncode, -signal.SIGKILL)
-        self.out_of("imgpull", "-q", f"{hub.address}/app")
-        self.check_tree(f"{hub.address}/app", layers)
+    CONTENT = random.Random(0).randbytes(32 * MB)
+    LAYER = tar(file("f", CONTENT))
 
-    def bytes_there(self, digest):
-        name = digest.partition(":")[2]
-        for folder in "imgmount/partial", "blobs/sha256":
-            path = self.cache / folder / name
-            if path.exists():
-                return path.stat().st_size
-        return 0
+    def link_to(self, registry):
+        link = DroppingLink(int(registry.rpartition(":")[2]), 5 * MB)
+        self.addCleanup(link.stop)
+        return link
 
-    def check_tree(self, image, layers):
-        self.out_of("imgcache", "verify")
-        mounted = self.mount(image, "--offline")
-        for n, layer in enumerate(layers):
-            self.assertIn((mounted / f"d{n}/f").read_bytes(), layer)
-        self.unmount(mounted)
+    def check(self, link):
+        mounted = self.mount(f"{link.address}/app:v1")
+        self.assertEqual((mounted / "f").read_bytes(), self.CONTENT)
+        self.assertGreater(link.connections, 6)
+        self.assertLessEqual(link.passed, 1.02 * len(gzip(self.LAYER)))
 
+    def test_costs_next_to_nothing_over_http_1(self):
+        self.check(self.link_to(self.start()))
 
-class ManyAtOnce(harness.EndToEnd):
-    def test_twenty_processes_fetch_each_shared_layer_once(self):
-        layout = Layout(self.scratch / "layout")
-        shared = [layer_of(n, MB) for n in range(2)]
-        tags = {f"v{n}": add_image(layout, f"v{n}", *shared, layer_of(10 + n, MB))
-                for n in range(5)}
-        hub = FakeRegistry(layout, tags)
-        self.addCleanup(hub.close)
-        mounts = []
-        for n in range(20):
-            folder = self.mount_point(f"mnt{n}")
-            self.addCleanup(self.unmount, folder)
-            mounts.append(subprocess.Popen(
-                [str(harness.BIN / "imgmount"), "-q", f"{hub.address}/app:v{n % 5}",
-                 str(folder)], env=self.environment))
-        self.assertEqual([m.wait(timeout=120) for m in mounts], [0] * 20)
-        self.assert_cache_whole()
-        for n in range(20):
-            self.assertEqual(sorted(os.listdir(self.scratch / f"mnt{n}")),
-                             sorted(["d0", "d1", f"d{10 + n % 5}"]))
-        blobs = [r for r in hub.requests if r.startswith("GET") and "/blobs/" in r]
-        layers = {harness.digest_of(gzip(x)) for x in
-                  shared + [layer_of(10 + n, MB) for n in range(5)]}
-        for digest in layers:
-            self.assertEqual(sum(digest in r for r in blobs), 1, digest)
+    def test_costs_next_to_nothing_over_tls_and_http_2(self):
+        link = self.link_to(self.start(**self.tls()))
+        self.trust(link.address)
+        self.check(link)
+        log = (self.scratch / "registry/log").read_text()
+        self.assertRegex(log, r'"GET /v2/app/blobs/\S+ HTTP/2\.0" 206')
 
 
 if __name__ == "__main__":

@@ -27,7 +27,8 @@ class Layout:
         self.folder = str(folder)
         self.named = []
         os.makedirs(self.folder + "/blobs/sha256", exist_ok=True)
-        self._write("oci-layout", {"imageLayoutVersion": "1.0.0"})
+        if not os.path.exists(self.folder + "/oci-layout"):
+            self._write("oci-layout", {"imageLayoutVersion": "1.0.0"})
 
     def _write(self, name, document):
         path = f"{self.folder}/{name}"
