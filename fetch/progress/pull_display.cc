@@ -41,7 +41,10 @@ PullDisplay::PullDisplay(std::ostream& out, Style style, SizeSource size,
                          Clock clock)
     : out_(out), style_(style), size_(std::move(size)), clock_(clock) {}
 
-PullDisplay::~PullDisplay() = default;
+// A last time: for the bytes that came since, and over a ^C in between.
+PullDisplay::~PullDisplay() {
+  if (!drawn_.empty()) Draw();
+}
 
 void PullDisplay::Line(const std::string& text) {
   if (style_ != Style::kQuiet) out_ << text << '\n' << std::flush;
