@@ -1,17 +1,19 @@
-"""Images of a container engine on this machine, by a small fake of its API:
-docker-daemon:REF and containers-storage:REF."""
+"""Images of a container engine on this machine, by a small fake of its API and
+by podman's service: docker-daemon:REF and containers-storage:REF."""
 
 import http.server
 import json
+import os
 import pathlib
 import re
+import socket
 import socketserver
 import subprocess
 import threading
 
 import harness
 from harness import NOT_FOUND, UNAVAILABLE, UNSUPPORTED, USAGE, Layout, add_image
-from tar_layer import file, tar
+from tar_layer import dir, file, symlink, tar, whiteout
 
 
 class FakeEngine:
@@ -121,6 +123,87 @@ class ImagesOfAnEngine(harness.EndToEnd):
         fails("docker-daemon:", USAGE, "docker-daemon:")
         pathlib.Path(self.archives["app:latest"]).write_bytes(b"\0" * 5000)
         fails("docker-daemon:app", harness.NOT_FOUND, "app:latest", "manifest.json")
+
+
+class Podman:
+    """`podman system service` with a storage of its own."""
+
+    def __init__(self, folder):
+        folder.mkdir()
+        self.options = ["--root", folder / "root", "--runroot", folder / "run",
+                        "--storage-driver=vfs", "--log-level=error"]
+        # As by systemd, so that nobody has to wait until it listens.
+        self.socket = folder / "podman.sock"
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(self.socket))
+            listener.listen()
+            fd = listener.fileno()
+            self.service = subprocess.Popen(
+                ["bash", "-c",
+                 f'LISTEN_PID=$$ LISTEN_FDS=1 exec podman "$@" 3<&{fd}', "podman",
+                 *self.options, "system", "service", "-t", "0"],
+                pass_fds=(fd,), stderr=subprocess.DEVNULL)
+
+    def run(self, *args):
+        return subprocess.run(["podman", *self.options, *args], check=True,
+                              stdout=subprocess.PIPE, text=True).stdout.strip()
+
+    def stop(self):
+        self.service.kill()
+        self.service.wait()
+
+
+class ImagesOfPodman(harness.EndToEnd):
+    def setUp(self):
+        super().setUp()
+        layout = Layout(self.scratch / "layout")
+        add_image(layout, "x", tar(dir("d", mode=0o750, uid=7), file("d/f", b"1" * 70_000)),
+                  tar(file("g", b"2"), symlink("l", "d/f"), whiteout("d/f"),
+                      dir("d", mode=0o700)))
+        self.archive = self.scratch / "app.tar"
+        subprocess.run(["skopeo", "copy", "--quiet", f"oci:{layout.folder}:x",
+                        f"docker-archive:{self.archive}:app:latest"], check=True)
+        self.podman = Podman(self.scratch / "podman")
+        self.addCleanup(self.podman.stop)
+        self.podman.run("load", "--quiet", "--input", self.archive)
+        self.host = f"unix://{self.podman.socket}"
+        self.environment["DOCKER_HOST"] = self.environment["CONTAINER_HOST"] = self.host
+
+    def test_containers_storage(self):
+        mounted = self.mount("containers-storage:app")
+        theirs = self.podman.run("image", "mount", "app")
+        self.addCleanup(self.podman.run, "image", "unmount", "app")
+        # vfs gives the root a mode of its own.
+        self.assert_same_tree(mounted, theirs, "--skip", ".")
+        self.assertIn("Digest: " + self.podman.run(
+            "image", "inspect", "--format={{.Digest}}", "app"),
+            self.out_of("imgpull", "containers-storage:app"))
+
+    def test_docker_daemon(self):
+        seen = subprocess.run(
+            ["skopeo", "inspect", f"--daemon-host={self.host}", "--format={{.Digest}}",
+             "docker-daemon:app:latest"], check=True, capture_output=True, text=True).stdout
+        self.assertIn("Digest: " + seen, self.out_of("imgpull", "docker-daemon:app"))
+
+    def test_an_image_by_id_and_one_that_has_moved(self):
+        id = self.podman.run("image", "inspect", "--format={{.Id}}", "app")
+        one = self.mount("containers-storage:sha256:" + id)
+        self.assertEqual(sorted(os.listdir(one)), ["d", "g", "l"])
+        layout = Layout(self.scratch / "two")
+        add_image(layout, "x", tar(file("two")))
+        self.archive.unlink()
+        subprocess.run(["skopeo", "copy", "--quiet", f"oci:{layout.folder}:x",
+                        f"docker-archive:{self.archive}:app:latest"], check=True)
+        self.out_of("imgpull", "containers-storage:app")
+        self.podman.run("load", "--quiet", "--input", self.archive)
+        self.assertIn("Downloaded newer image",
+                      self.out_of("imgpull", "containers-storage:app"))
+        self.assertIn("Image is up to date",
+                      self.out_of("imgpull", "containers-storage:app"))
+
+    def test_an_image_that_it_does_not_have(self):
+        self.assert_fails(self.run_tool("imgpull", "-q", "containers-storage:none"),
+                          NOT_FOUND, "none:latest", str(self.podman.socket))
 
 
 if __name__ == "__main__":
