@@ -53,7 +53,9 @@ void InitialiseCurlOnce() {
   (void)code;
 }
 
-Trouble CurlTrouble(CURLcode code, const Url& url, std::string_view detail) {
+Trouble CurlTrouble(CURLcode code, const HttpRequest& request,
+                    std::string_view detail) {
+  const Url& url = request.url;
   const auto unavailable = [&](std::string_view what, Kind kind) {
     return Trouble{Error(ErrorCode::kUnavailable,
                          fmt::format("{}: {}", url.authority(), what)),
@@ -75,6 +77,12 @@ Trouble CurlTrouble(CURLcode code, const Url& url, std::string_view detail) {
           fmt::format("its TLS certificate is not trusted ({}); put its CA "
                       "into /etc/containers/certs.d/{}/ca.crt",
                       text, url.authority()),
+          Kind::kFinal);
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CERTPROBLEM:
+      return unavailable(
+          fmt::format("its certificates in {} cannot be used ({})",
+                      request.tls == nullptr ? "" : request.tls->folder, text),
           Kind::kFinal);
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_WEIRD_SERVER_REPLY:
@@ -115,7 +123,7 @@ class HttpClient::Transfer {
     curl_easy_reset(curl);
     if (trouble_) return tl::unexpected(std::move(*trouble_));
     if (code != CURLE_OK) {
-      return tl::unexpected(CurlTrouble(code, request_.url, detail));
+      return tl::unexpected(CurlTrouble(code, request_, detail));
     }
     // An empty body is a body.
     if (streaming() && !began_) {

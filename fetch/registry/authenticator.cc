@@ -144,17 +144,24 @@ Attempt<std::string> Authenticator::FetchToken(
                    http_.Fetch(request, kMaxTokenAnswer));
 
   const std::string server = request.url.authority();
-  if (response.status == 401 || response.status == 403) {
-    return Denied(
-        credential
-            ? fmt::format("{}: wrong user name or password; log in again with "
-                          "`{}`{}",
-                          server, LoginCommand(endpoint_.registry),
-                          InParentheses(RegistryMessage(response.body)))
-            : fmt::format("{}: access to {} denied; log in with `{}`{}", server,
-                          endpoint_.repository,
-                          LoginCommand(endpoint_.registry),
-                          InParentheses(RegistryMessage(response.body))));
+  // 400 is how OAuth2 says so (RFC 6749, 5.2).
+  if (response.status == 401 || response.status == 403 ||
+      (refresh && response.status == 400)) {
+    const std::string login =
+        fmt::format("`{}`{}", LoginCommand(endpoint_.registry),
+                    InParentheses(RegistryMessage(response.body)));
+    if (refresh) {
+      return Denied(fmt::format(
+          "{}: the login has expired or was withdrawn; log in again with {}",
+          server, login));
+    }
+    if (credential) {
+      return Denied(
+          fmt::format("{}: wrong user name or password; log in again with {}",
+                      server, login));
+    }
+    return Denied(fmt::format("{}: access to {} denied; log in with {}", server,
+                              endpoint_.repository, login));
   }
   if (!response.ok()) {
     return tl::unexpected(StatusTrouble(response, server, "a token"));

@@ -41,7 +41,7 @@ std::string RegistryMessage(std::string_view body) {
     error = &document["errors"][0];
   }
   // Token servers answer {"details": …} or {"message": …} as well.
-  for (const char* key : {"message", "details", "code"}) {
+  for (const char* key : {"message", "details", "error_description", "code"}) {
     if (!error->is_object() || !error->contains(key)) continue;
     const Json& text = (*error)[key];
     if (text.is_string() && !text.get_ref<const std::string&>().empty()) {

@@ -122,7 +122,7 @@ class FakeRegistry:
                 if sent < int(headers.get("Content-Length", 0)):
                     self.close_connection = True
 
-            do_HEAD = do_GET
+            do_HEAD = do_POST = do_GET
 
             def log_message(self, *_):
                 pass

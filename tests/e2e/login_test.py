@@ -169,6 +169,20 @@ class Logins(RealRegistry):
         mounted = self.mount(image)
         self.assertEqual((mounted / "etc/motd").read_text(), "hello\n")
 
+    def test_certificates_that_are_none(self):
+        registry = self.start(**self.tls())
+        image = registry + "/app:v1"
+        folder = self.trust(registry)
+        for name in "client.cert", "client.key":
+            (folder / name).write_text("none")
+        self.assert_fails(self.run_tool("imgpull", "-q", image), UNAVAILABLE,
+                          f"certificates in {folder} cannot be used")
+        for name in "client.cert", "client.key":
+            (folder / name).unlink()
+        (folder / "ca.crt").write_text("none")
+        self.assert_fails(self.run_tool("imgpull", "-q", image), UNAVAILABLE,
+                          f"certificates in {folder} cannot be used")
+
     def test_http_2_over_tls(self):
         registry = self.start(**self.tls())
         self.trust(registry)

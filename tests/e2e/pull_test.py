@@ -219,6 +219,37 @@ class PullOfSmallImages(harness.EndToEnd):
         self.login()
         self.out_of("imgpull", f"{self.hub.address}/app")
 
+    def test_a_refresh_token_and_one_that_has_expired(self):
+        forms = []
+
+        def answer(request):
+            if request.path == "/token":
+                forms.append(request.rfile.read(int(request.headers["Content-Length"])))
+                if b"refresh_token=g00d" in forms[-1]:
+                    return 200, {}, b'{"access_token": "t0ken"}'
+                return refusal
+            if request.headers.get("Authorization") != "Bearer t0ken":
+                return 401, {"WWW-Authenticate":
+                             f'Bearer realm="http://{self.hub.address}/token",service="s"'}, b""
+            return None
+        self.hub.answer = answer
+        config = self.scratch / "home/.docker/config.json"
+        config.parent.mkdir()
+        image = f"{self.hub.address}/app"
+        for refusal in (
+                (400, {}, b'{"error":"invalid_grant","error_description":"too old"}'),
+                (401, {}, b'{"errors":[{"code":"UNAUTHORIZED","message":"too old"}]}')):
+            config.write_text(json.dumps(
+                {"auths": {self.hub.address: {"identitytoken": "s3cret"}}}))
+            done = self.run_tool("imgpull", "-q", image)
+            self.assert_fails(done, harness.DENIED, "the login has expired",
+                              f"`docker login {self.hub.address}` (too old)")
+            self.assertNotIn("s3cret", done.stderr)
+        config.write_text(json.dumps(
+            {"auths": {self.hub.address: {"identitytoken": "g00d"}}}))
+        self.out_of("imgpull", "-q", image)
+        self.assertIn(b"grant_type=refresh_token", forms[-1])
+
     def test_credentials_do_not_follow_a_redirect_to_another_host(self):
         other = FakeRegistry(self.layout, {})
         self.addCleanup(other.close)
