@@ -131,8 +131,7 @@ Result<std::string> ExplainImage(const std::string& image,
                RegistriesConf::Load(options.registries_conf, io));
   IMGMOUNT_TRY(const auto candidates, CandidatesFor(parsed, conf));
   IMGMOUNT_TRY(const Credentials credentials,
-               Credentials::Load(
-                   {.creds = options.creds, .authfile = options.authfile}, io));
+               LoadCredentials(options, conf, io));
   std::string text;
   for (const Candidate& candidate : candidates) {
     const Reference& reference = candidate.reference;

@@ -1,5 +1,7 @@
 #include "fetch/image_finder.h"
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <functional>
 #include <map>
@@ -64,9 +66,7 @@ Result<std::unique_ptr<Source>> OpenRegistry(const Reference& reference,
   }
   IMGMOUNT_TRY(std::vector<Endpoint> endpoints,
                FindEndpoints(reference, conf, options.tls_verify, io));
-  IMGMOUNT_TRY(Credentials credentials,
-               Credentials::Load(
-                   {.creds = options.creds, .authfile = options.authfile}, io));
+  IMGMOUNT_TRY(Credentials credentials, LoadCredentials(options, conf, io));
   source_options.http.stopped = StoppedBy(options);
   if (io.env("http_proxy").value_or("").empty()) {
     source_options.http.http_proxy = io.env("HTTP_PROXY").value_or("");
@@ -179,12 +179,24 @@ Error WithHint(const Error& error, std::string_view name, const Cache& cache) {
 }
 
 // The candidate that is in the cache, else the first that a registry has.
-Result<Reference> Choose(const std::vector<Candidate>& candidates,
+Result<Reference> Choose(const std::string& short_name,
+                         const std::vector<Candidate>& candidates,
                          const RegistriesConf& conf, const Cache& cache,
                          const Platform& platform, const ImageOptions& options,
                          const ToolIo& io) {
   for (const Candidate& candidate : candidates) {
     if (cache.Find(candidate.reference, platform)) return candidate.reference;
+  }
+  if (!conf.enforcing_file().empty()) {
+    std::vector<std::string> names;
+    for (const Candidate& candidate : candidates) {
+      names.push_back(candidate.reference.Familiar());
+    }
+    return Fail(ErrorCode::kUsage,
+                fmt::format("{}: which one is meant? short-name-mode in {} is "
+                            "enforcing: write {}",
+                            short_name, conf.enforcing_file(),
+                            fmt::join(names, " or ")));
   }
   std::string refusals;
   ErrorCode code = ErrorCode::kNotFound;
@@ -204,7 +216,8 @@ Result<Reference> Choose(const std::vector<Candidate>& candidates,
     refusals += (refusals.empty() ? "" : "; ") + reference.registry + ": " +
                 error.message();
   }
-  return Fail(code, refusals);
+  return Fail(code, fmt::format("{}: in none of the {}: {}", short_name,
+                                candidates.front().why, refusals));
 }
 
 Result<NamedImage> OpenRegistryImage(const ImageName& name,
@@ -222,11 +235,10 @@ Result<NamedImage> OpenRegistryImage(const ImageName& name,
   if (candidates.size() == 1) {
     return OpenCandidate(first, conf, cache, platform, options, io);
   }
-  auto chosen = Choose(candidates, conf, cache, platform, options, io);
+  const auto chosen = Choose(name.reference, candidates, conf, cache, platform,
+                             options, io);
   if (!chosen) {
-    const Error error = std::move(chosen).error().In(
-        name.reference + ": in none of the " + candidates.front().why);
-    return Failure(WithHint(error, first.Familiar(), cache));
+    return Failure(WithHint(chosen.error(), first.Familiar(), cache));
   }
   return OpenCandidate(*chosen, conf, cache, platform, options, io);
 }
@@ -272,6 +284,18 @@ Result<std::vector<Candidate>> CandidatesFor(const ImageName& name,
     candidates.push_back({full, why});
   }
   return candidates;
+}
+
+Result<Credentials> LoadCredentials(const ImageOptions& options,
+                                    const RegistriesConf& conf,
+                                    const ToolIo& io) {
+  Credentials::Options sources{.creds = options.creds,
+                               .authfile = options.authfile};
+  if (!conf.credential_helpers().empty()) {
+    sources.helpers = conf.credential_helpers();
+    sources.helpers_file = conf.credential_helpers_file();
+  }
+  return Credentials::Load(sources, io);
 }
 
 void ImageOptions::AddCacheTo(CLI::App& app) {

@@ -14,6 +14,7 @@
 
 #include "fetch/progress/pull_progress.h"
 #include "fetch/puller.h"
+#include "fetch/registry/credentials.h"
 #include "fetch/registry/registries_conf.h"
 #include "fetch/transport.h"
 #include "meta/base/result.h"
@@ -81,6 +82,11 @@ struct Candidate {
 };
 Result<std::vector<Candidate>> CandidatesFor(const ImageName& name,
                                              const RegistriesConf& conf);
+
+// Logins, as options and registries.conf say.
+Result<Credentials> LoadCredentials(const ImageOptions& options,
+                                    const RegistriesConf& conf,
+                                    const ToolIo& io);
 
 // No request is made, unless the name has no registry and several registries
 // are configured for such names: then they are asked in turn who has it, if

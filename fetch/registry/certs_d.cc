@@ -48,17 +48,21 @@ Result<TlsFiles> ReadFolder(const fs::path& folder) {
 
 Result<TlsFiles> FindCertificates(const std::string& registry,
                                   const ToolIo& io) {
-  std::vector<fs::path> folders = {"/etc/containers/certs.d",
-                                   "/etc/docker/certs.d"};
-  if (const auto home = io.env("HOME"); home && !home->empty()) {
-    folders.insert(folders.begin(),
-                   fs::path(*home) / ".config/containers/certs.d");
-  }
+  const std::string home = io.env("HOME").value_or("");
+  std::vector<fs::path> folders;
+  const auto add = [&](const std::string& places, const std::string& name) {
+    if (!home.empty()) {
+      folders.push_back(fs::path(home) / ".config" / places / name);
+    }
+    folders.push_back(fs::path("/etc") / places / name);
+  };
+  add("containers/certs.d", registry);
+  folders.push_back(fs::path("/etc/docker/certs.d") / registry);
+  add("containerd/certs.d", registry);
+  add("containerd/certs.d", "_default");
   for (const fs::path& folder : folders) {
     std::error_code error;
-    if (fs::is_directory(folder / registry, error)) {
-      return ReadFolder(folder / registry);
-    }
+    if (fs::is_directory(folder, error)) return ReadFolder(folder);
   }
   return TlsFiles();
 }

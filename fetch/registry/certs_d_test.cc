@@ -42,6 +42,21 @@ TEST_F(CertsDTest, ReadsAuthoritiesAndTheClientsPair) {
                       (folder_ / "client.key").string()}));
 }
 
+TEST_F(CertsDTest, ContainerdsFoldersAreReadTooAndItsDefaultLast) {
+  const fs::path containerd = home_.path() / ".config/containerd/certs.d";
+  const auto found = [&](const std::string& registry) {
+    return FindCertificates(registry, io_.io)->authorities;
+  };
+  for (const char* name : {"_default", "one.test", "my-registry.test:5000"}) {
+    fs::create_directories(containerd / name);
+    std::ofstream(containerd / name / "ca.crt") << name;
+  }
+  Write("ca.crt", "of containers");
+  EXPECT_EQ(found("one.test"), "one.test\n");
+  EXPECT_EQ(found("two.test"), "_default\n");
+  EXPECT_EQ(found("my-registry.test:5000"), "of containers\n");
+}
+
 TEST_F(CertsDTest, AnotherPortIsAnotherRegistry) {
   EXPECT_EQ(*FindCertificates("my-registry.test", io_.io), TlsFiles());
 }

@@ -36,6 +36,8 @@ Result<Credentials> Credentials::Load(const Options& options,
   };
   Credentials credentials;
   credentials.path_ = variable("PATH");
+  credentials.helpers_ = options.helpers;
+  credentials.helpers_file_ = options.helpers_file;
   if (!options.creds.empty()) {
     const size_t colon = options.creds.find(':');
     const std::string user = options.creds.substr(0, colon);
@@ -75,30 +77,56 @@ Result<Credentials> Credentials::Load(const Options& options,
   return credentials;
 }
 
+Status Credentials::ForEachPlace(
+    const Endpoint& endpoint,
+    const std::function<Result<bool>(const Place&)>& take) const {
+  if (given_ && !endpoint.mirror) {
+    IMGMOUNT_CHECK(
+        take({"--creds", {.key = endpoint.registry, .credential = *given_}}));
+    return {};
+  }
+  for (const std::string& helper : helpers_) {
+    if (helper != kAuthFiles) {
+      IMGMOUNT_TRY(
+          const bool taken,
+          take({helpers_file_, {.key = endpoint.registry, .helper = helper}}));
+      if (taken) return {};
+      continue;
+    }
+    for (const std::string& file : files_) {
+      IMGMOUNT_TRY(const auto entry, EntryIn(file, endpoint));
+      if (!entry) continue;
+      IMGMOUNT_TRY(const bool taken, take({file, *entry}));
+      if (taken) return {};
+    }
+  }
+  return {};
+}
+
 Result<std::optional<Credentials::Place>> Credentials::Locate(
     const Endpoint& endpoint) const {
-  if (given_ && !endpoint.mirror) {
-    return Place{"--creds", {.key = endpoint.registry, .credential = *given_}};
-  }
-  for (const std::string& file : files_) {
-    IMGMOUNT_TRY(const auto entry, EntryIn(file, endpoint));
-    if (entry) return Place{file, *entry};
-  }
-  return std::optional<Place>();
+  std::optional<Place> found;
+  IMGMOUNT_CHECK(ForEachPlace(endpoint, [&](const Place& place) {
+    found = place;
+    return true;
+  }));
+  return found;
 }
 
 Result<std::optional<Credential>> Credentials::Find(
     const Endpoint& endpoint) const {
-  if (given_ && !endpoint.mirror) return given_;
-  for (const std::string& file : files_) {
-    IMGMOUNT_TRY(const auto entry, EntryIn(file, endpoint));
-    if (!entry) continue;
-    if (entry->helper.empty()) return entry->credential;
-    IMGMOUNT_TRY(const auto credential,
-                 AskHelper(entry->helper, entry->key, path_));
-    if (credential) return credential;
-  }
-  return std::optional<Credential>();
+  std::optional<Credential> found;
+  IMGMOUNT_CHECK(
+      ForEachPlace(endpoint, [&](const Place& place) -> Result<bool> {
+        const AuthEntry& entry = place.entry;
+        if (entry.helper.empty()) {
+          found = entry.credential;
+        } else {
+          IMGMOUNT_TRY(found, AskHelper(entry.helper, entry.key, path_));
+        }
+        return found.has_value();
+      }));
+  return found;
 }
 
 }  // namespace imgmount

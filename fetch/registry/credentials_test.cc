@@ -129,6 +129,23 @@ TEST_F(CredentialsTest, AHelperWithoutALoginGivesWayToTheNextFile) {
   EXPECT_EQ(User(), "docker");
 }
 
+TEST_F(CredentialsTest, HelpersOfRegistriesConfGoInTheirOrder) {
+  io_.env["HOME"] = folder_.path().string();
+  WriteLogin(".docker/config.json", "docker");
+  options_.helpers_file = "registries.conf";
+  WriteHelper("test", R"(read -r registry
+echo "{\"Username\":\"helper of $registry\",\"Secret\":\"x\"}")");
+  options_.helpers = {"test", Credentials::kAuthFiles};
+  EXPECT_EQ(User(), "helper of r.io");
+  options_.helpers = {Credentials::kAuthFiles, "test"};
+  EXPECT_EQ(User(), "docker");
+  options_.helpers = {"test", Credentials::kAuthFiles};
+  WriteHelper("test", "echo credentials not found in native keychain; exit 1");
+  EXPECT_EQ(User(), "docker");
+  options_.helpers = {"test"};
+  EXPECT_EQ(User(), "none");
+}
+
 TEST_F(CredentialsTest, AHelperThatFailsIsTold) {
   options_.authfile = Write("auth.json", R"({"credsStore":"test"})").string();
   EXPECT_EQ(User(),

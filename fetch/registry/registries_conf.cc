@@ -60,6 +60,18 @@ Result<std::optional<std::vector<std::string>>> SearchRegistries(
   return std::optional(std::move(registries));
 }
 
+// nullopt: the file does not say.
+Result<std::optional<bool>> EnforcesShortNames(const toml::table& root) {
+  constexpr char kKey[] = "short-name-mode";
+  IMGMOUNT_TRY(const std::string mode, StringIn(root, kKey));
+  if (mode.empty()) return std::optional<bool>();
+  if (mode == "enforcing") return std::optional(true);
+  // Nobody is prompted here, so these two are the same.
+  if (mode == "permissive" || mode == "disabled") return std::optional(false);
+  return WrongType(*root.get(kKey), kKey,
+                   "\"enforcing\", \"permissive\" or \"disabled\"");
+}
+
 // Full names, or "", by short ones.
 Result<std::map<std::string, std::string>> Aliases(const toml::table& root) {
   std::map<std::string, std::string> aliases;
@@ -162,6 +174,15 @@ Status RegistriesConf::Add(std::string_view text,
     search_registries_ = **std::move(search);
     search_file_ = file_name;
   }
+  auto enforces = EnforcesShortNames(root);
+  if (!enforces) return Failure(std::move(enforces).error().In(file_name));
+  if (*enforces) enforcing_file_ = **enforces ? file_name : "";
+  auto helpers = StringsIn(root, "credential-helpers");
+  if (!helpers) return Failure(std::move(helpers).error().In(file_name));
+  if (!helpers->empty()) {
+    credential_helpers_ = *std::move(helpers);
+    credential_helpers_file_ = file_name;
+  }
   auto aliases = Aliases(root);
   if (!aliases) return Failure(std::move(aliases).error().In(file_name));
   for (const auto& [name, text] : *aliases) {
@@ -234,6 +255,12 @@ std::vector<RegistriesConf::FullName> RegistriesConf::FullNamesOf(
   for (const std::string& registry : search_registries_) {
     names.push_back({fmt::format("{}/{}", registry, short_name),
                      "unqualified-search-registries in " + search_file_});
+  }
+  if (names.size() > 1 && !enforcing_file_.empty()) {
+    for (FullName& full : names) {
+      full.why += "; only if it is in the cache, as short-name-mode in " +
+                  enforcing_file_ + " is enforcing";
+    }
   }
   if (names.empty()) names.push_back({"docker.io/" + short_name, ""});
   return names;

@@ -61,6 +61,17 @@ class RegistriesConf {
     std::string why;   // "alias in FILE"; "" for Docker Hub by default
   };
   std::vector<FullName> FullNamesOf(const std::string& short_name) const;
+  // The file that has `short-name-mode = "enforcing"`: of several registries
+  // none may be chosen; "": they are asked in turn.
+  const std::string& enforcing_file() const { return enforcing_file_; }
+
+  // `credential-helpers` and the file that names them; none by default.
+  const std::vector<std::string>& credential_helpers() const {
+    return credential_helpers_;
+  }
+  const std::string& credential_helpers_file() const {
+    return credential_helpers_file_;
+  }
 
  private:
   enum class Pull { kAll, kDigestOnly, kTagOnly };
@@ -83,6 +94,9 @@ class RegistriesConf {
   std::map<std::string, FullName> aliases_;  // by the name without a registry
   std::vector<std::string> search_registries_;
   std::string search_file_;
+  std::string enforcing_file_;
+  std::vector<std::string> credential_helpers_;
+  std::string credential_helpers_file_;
 };
 
 }  // namespace imgmount

@@ -183,6 +183,29 @@ TEST(RegistriesConf, SearchRegistriesAndAliasesDecideShortNames) {
   EXPECT_THAT(names_of(conf, "tool"), ElementsAre("c.io/tool"));
 }
 
+TEST(RegistriesConf, ALaterFileSaysAnewWhatItSays) {
+  RegistriesConf conf;
+  EXPECT_EQ(conf.enforcing_file(), "");
+  ASSERT_TRUE(
+      conf.Add("short-name-mode = \"enforcing\"\n"
+               "credential-helpers = [\"one\", \"two\"]\n",
+               "1.conf"));
+  ASSERT_TRUE(conf.Add("", "2.conf"));
+  EXPECT_EQ(conf.enforcing_file(), "1.conf");
+  EXPECT_THAT(conf.credential_helpers(), ElementsAre("one", "two"));
+  EXPECT_EQ(conf.credential_helpers_file(), "1.conf");
+  ASSERT_TRUE(
+      conf.Add("short-name-mode = \"permissive\"\n"
+               "credential-helpers = [\"three\"]\n",
+               "3.conf"));
+  EXPECT_EQ(conf.enforcing_file(), "");
+  EXPECT_THAT(conf.credential_helpers(), ElementsAre("three"));
+  const auto wrong = conf.Add("\nshort-name-mode = \"strict\"", "4.conf");
+  ASSERT_FALSE(wrong);
+  EXPECT_THAT(wrong.error().message(),
+              HasSubstr("4.conf: line 2: short-name-mode is not"));
+}
+
 TEST(RegistriesConf, TheFileIsFoundByOptionThenEnvironmentThenHome) {
   const testing::TemporaryFolder folder;
   const auto write = [&](const std::string& name, const std::string& mirror) {

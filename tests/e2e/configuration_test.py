@@ -10,7 +10,7 @@ import urllib.parse
 import harness
 import login_test
 from fake_registry import FakeRegistry
-from harness import DENIED, NOT_FOUND, UNAVAILABLE, Layout, Registry, add_image
+from harness import DENIED, NOT_FOUND, UNAVAILABLE, USAGE, Layout, Registry, add_image
 from tar_layer import file, tar
 
 
@@ -57,6 +57,20 @@ class ShortNames(TwoRegistries):
         self.assert_fails(self.run_tool("imgpull", "-q", "an/app"), NOT_FOUND, "an/app",
                           str(self.registries_conf), self.empty.address,
                           self.full.address)
+
+    def test_enforcing_leaves_no_choice_but_the_cache(self):
+        self.search(self.empty, self.full)
+        with open(self.registries_conf, "a", encoding="utf-8") as conf:
+            conf.write('short-name-mode = "enforcing"\n')
+        full = f"{self.full.address}/an/app"
+        self.assert_fails(self.run_tool("imgpull", "-q", "an/app"), USAGE,
+                          str(self.registries_conf), f"write {self.empty.address}/an/app",
+                          f"or {full}")
+        self.assertEqual(self.empty.requests + self.full.requests, [])
+        self.out_of("imgpull", "-q", full)
+        self.assertTrue((self.mount("an/app") / "here").exists())
+        self.search(self.full)
+        self.out_of("imgpull", "-q", "an/app")
 
     def test_an_alias(self):
         self.registries_conf.write_text(

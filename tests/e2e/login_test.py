@@ -235,6 +235,13 @@ class Logins(RealRegistry):
         config.write_text(json.dumps({"credHelpers": {registry: "test"}}))
         path = f"{self.scratch}:{os.environ['PATH']}"
         self.out_of("imgpull", "-q", registry + "/app:v1", PATH=path)
+        # One for all registries, of podman's configuration.
+        config.unlink()
+        self.registries_conf.write_text('credential-helpers = ["test"]\n')
+        self.out_of("imgpull", "-q", registry + "/app:v1", PATH=path)
+        self.assertIn(f"docker-credential-test has for {registry} "
+                      f"(named in {self.registries_conf})",
+                      self.out_of("imgpull", "--explain", registry + "/app:v1", PATH=path))
 
     def test_a_client_certificate(self):
         settings = self.tls()
