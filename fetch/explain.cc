@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "fetch/engine/engine_address.h"
 #include "fetch/http/url.h"
 #include "fetch/registry/credentials.h"
 #include "fetch/registry/endpoints.h"
@@ -124,6 +125,12 @@ Result<std::string> ExplainImage(const std::string& image,
                                  const ImageOptions& options,
                                  const ToolIo& io) {
   IMGMOUNT_TRY(const ImageName parsed, ImageName::Parse(image));
+  if (parsed.transport == Transport::kDockerDaemon ||
+      parsed.transport == Transport::kContainersStorage) {
+    IMGMOUNT_TRY(const EngineAddress engine, FindEngine(parsed.transport, io));
+    return fmt::format("{}: from the engine at {}{}; no registry is asked\n",
+                       image, engine.name, Because(engine.why));
+  }
   if (parsed.transport != Transport::kRegistry) {
     return fmt::format("{}: on this machine; no registry is asked\n", image);
   }

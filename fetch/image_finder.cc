@@ -9,7 +9,7 @@
 #include "fetch/archive/docker_archive.h"
 #include "fetch/archive/oci_archive.h"
 #include "fetch/archive/tar_files.h"
-#include "fetch/engine/engine_socket.h"
+#include "fetch/engine/engine_address.h"
 #include "fetch/engine/engine_source.h"
 #include "fetch/layout_source.h"
 #include "fetch/offline_source.h"
@@ -255,7 +255,7 @@ Result<NamedImage> OpenEngineImage(const ImageName& name,
     IMGMOUNT_TRY(const Reference reference, Reference::Parse(image));
     image = reference.Familiar();
   }
-  IMGMOUNT_TRY(EngineSocket socket, FindEngineSocket(name.transport, io));
+  IMGMOUNT_TRY(EngineAddress engine, FindEngine(name.transport, io));
   IMGMOUNT_TRY(const Cache cache, Cache::Open(folder));
   return NamedImage{
       .name = text.substr(0, text.find(':') + 1) + image,
@@ -266,7 +266,7 @@ Result<NamedImage> OpenEngineImage(const ImageName& name,
       .platform = platform,
       .pull = PullPolicy::kAlways,  // it is on this machine
       .source = std::make_unique<EngineSource>(
-          std::move(socket), image, cache.folder() / "imgmount/partial",
+          std::move(engine), image, cache.folder() / "imgmount/partial",
           StoppedBy(options))};
 }
 

@@ -37,32 +37,36 @@ class FileBody : public HttpBody {
 
 }  // namespace
 
-EngineSource::EngineSource(EngineSocket socket, std::string image,
+EngineSource::EngineSource(EngineAddress engine, std::string image,
                            std::filesystem::path scratch,
                            std::function<bool()> stopped)
-    : socket_(std::move(socket)),
+    : engine_(std::move(engine)),
       image_(std::move(image)),
       scratch_(std::move(scratch)),
       http_({.stall_timeout = kPatience, .stopped = std::move(stopped)}) {}
 
 Result<HttpRequest> EngineSource::Question(const std::string& what) const {
-  // The host is not looked up: a socket has none.
-  IMGMOUNT_TRY(Url url, Url::Parse(fmt::format("http://localhost/images/{}/{}",
+  IMGMOUNT_TRY(Url url, Url::Parse(fmt::format("{}/images/{}/{}", engine_.root,
                                                image_, what)));
   HttpRequest request{.url = std::move(url)};
-  request.unix_socket = socket_.path;
+  request.unix_socket = engine_.socket;
+  request.verify_tls = engine_.verify_tls;
+  request.tls = &engine_.tls;
+  request.client_certificate = true;
   return request;
 }
 
 Error EngineSource::Explain(Error error) const {
   if (error.code() != ErrorCode::kUnavailable) return error;
-  struct stat status = {};
-  const bool there = ::stat(socket_.path.c_str(), &status) == 0;
-  return Error(
-      ErrorCode::kUnavailable,
-      fmt::format("{}: {}; {}", socket_.path,
-                  there ? "the engine does not answer" : "no such socket",
-                  socket_.advice));
+  std::string what = error.message();
+  if (!engine_.socket.empty()) {
+    struct stat status = {};
+    const bool there = ::stat(engine_.socket.c_str(), &status) == 0;
+    what = fmt::format("{}: {}", engine_.name,
+                       there ? "the engine does not answer" : "no such socket");
+  }
+  return Error(ErrorCode::kUnavailable,
+               fmt::format("{}; {}", what, engine_.advice));
 }
 
 Status EngineSource::CheckAnswer(const HttpResponse& response) const {
@@ -70,12 +74,12 @@ Status EngineSource::CheckAnswer(const HttpResponse& response) const {
   const std::string message = InParentheses(RegistryMessage(response.body));
   if (response.status == 404) {
     return Fail(ErrorCode::kNotFound,
-                fmt::format("the engine at {} has no image {}{}", socket_.path,
+                fmt::format("the engine at {} has no image {}{}", engine_.name,
                             image_, message));
   }
   return Fail(ErrorCode::kUnavailable,
               fmt::format("the engine at {} answered {} when asked for {}{}",
-                          socket_.path, response.status, image_, message));
+                          engine_.name, response.status, image_, message));
 }
 
 Result<DockerArchive*> EngineSource::Exported() {
@@ -89,7 +93,7 @@ Result<DockerArchive*> EngineSource::Exported() {
   IMGMOUNT_CHECK(CheckAnswer(*response));
   IMGMOUNT_TRY(TarFiles files,
                TarFiles::FromFile(std::move(file),
-                                  fmt::format("{} of {}", image_, socket_.path),
+                                  fmt::format("{} of {}", image_, engine_.name),
                                   scratch_));
   IMGMOUNT_TRY(archive_, DockerArchive::Open(std::move(files), ""));
   return archive_.get();

@@ -1,4 +1,4 @@
-// EngineSource: an image that a container engine on this machine has
+// EngineSource: an image that a container engine has
 // (docker-daemon:REF, containers-storage:REF).
 //
 // It is exported as by `docker save`, into a file without a name, and read from
@@ -14,7 +14,7 @@
 #include <string>
 
 #include "fetch/archive/docker_archive.h"
-#include "fetch/engine/engine_socket.h"
+#include "fetch/engine/engine_address.h"
 #include "fetch/http/http_client.h"
 #include "fetch/puller.h"
 
@@ -24,7 +24,7 @@ class EngineSource : public Source {
  public:
   // `image` is a name with a tag, or "sha256:ID"; `scratch` has room for the
   // export.
-  EngineSource(EngineSocket socket, std::string image,
+  EngineSource(EngineAddress engine, std::string image,
                std::filesystem::path scratch, std::function<bool()> stopped);
 
   Result<Document> FetchManifest(const std::string& selector) override;
@@ -41,7 +41,7 @@ class EngineSource : public Source {
   // Exports the image, once.
   Result<DockerArchive*> Exported();
 
-  const EngineSocket socket_;
+  const EngineAddress engine_;
   const std::string image_;
   const std::filesystem::path scratch_;
   HttpClient http_;

@@ -53,6 +53,15 @@ void InitialiseCurlOnce() {
   (void)code;
 }
 
+// Where its certificates are, or could be.
+std::string FolderFor(const HttpRequest& request) {
+  if (request.tls != nullptr && !request.tls->folder.empty()) {
+    return request.tls->folder;
+  }
+  return fmt::format("/etc/containers/certs.d/{}/ca.crt",
+                     request.url.authority());
+}
+
 Trouble CurlTrouble(CURLcode code, const HttpRequest& request,
                     std::string_view detail) {
   const Url& url = request.url;
@@ -75,14 +84,14 @@ Trouble CurlTrouble(CURLcode code, const HttpRequest& request,
     case CURLE_PEER_FAILED_VERIFICATION:
       return unavailable(
           fmt::format("its TLS certificate is not trusted ({}); put its CA "
-                      "into /etc/containers/certs.d/{}/ca.crt",
-                      text, url.authority()),
+                      "into {}",
+                      text, FolderFor(request)),
           Kind::kFinal);
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_CERTPROBLEM:
       return unavailable(
           fmt::format("its certificates in {} cannot be used ({})",
-                      request.tls == nullptr ? "" : request.tls->folder, text),
+                      FolderFor(request), text),
           Kind::kFinal);
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_WEIRD_SERVER_REPLY:

@@ -1,6 +1,7 @@
 """Images of a container engine on this machine, by a small fake of its API and
 by podman's service: docker-daemon:REF and containers-storage:REF."""
 
+import hashlib
 import http.server
 import json
 import os
@@ -8,18 +9,21 @@ import pathlib
 import re
 import socket
 import socketserver
+import ssl
 import subprocess
 import threading
 
 import harness
+import login_test
 from harness import NOT_FOUND, UNAVAILABLE, UNSUPPORTED, USAGE, Layout, add_image
 from tar_layer import dir, file, symlink, tar, whiteout
 
 
 class FakeEngine:
-    """Serves `archives`, files of `docker save` by name, on a unix socket."""
+    """Serves `archives`, files of `docker save` by name, on a unix socket; by TCP
+    where there is no path, with an SSLContext by TLS."""
 
-    def __init__(self, path, archives):
+    def __init__(self, path, archives, tls=None):
         self.requests = []
         outer = self
 
@@ -49,7 +53,13 @@ class FakeEngine:
         class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
             daemon_threads = True
 
-        self.server = Server(str(path), Handler)
+        if path:
+            self.server = Server(str(path), Handler)
+        else:
+            self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+            self.address = "127.0.0.1:%d" % self.server.server_address[1]
+        if tls:
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def stop(self):
@@ -108,6 +118,62 @@ class ImagesOfAnEngine(harness.EndToEnd):
         id = config_of(self.archives["app:latest"])
         self.archives[id] = self.archives["app:latest"]
         self.assertTrue((self.mount("docker-daemon:" + id) / "one").exists())
+
+    def use_context(self, host, **tls):
+        """Makes the context "there", as `docker context create` does."""
+        id = hashlib.sha256(b"there").hexdigest()
+        folder = self.scratch / "home/.docker/contexts"
+        (folder / "meta" / id).mkdir(parents=True, exist_ok=True)
+        (folder / "meta" / id / "meta.json").write_text(json.dumps(
+            {"Name": "there", "Metadata": {},
+             "Endpoints": {"docker": {"Host": host, "SkipTLSVerify": False}}}))
+        for name, content in tls.items():
+            path = folder / "tls" / id / "docker" / f"{name}.pem"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        self.environment.pop("DOCKER_HOST", None)
+
+    def test_a_docker_context(self):
+        self.use_context(f"unix://{self.socket}")
+        self.out_of("imgpull", "-q", "docker-daemon:app", DOCKER_CONTEXT="there")
+        self.assertIn(f"{self.socket} (docker context there)", self.out_of(
+            "imgpull", "--explain", "docker-daemon:app", DOCKER_CONTEXT="there"))
+        (self.scratch / "home/.docker/config.json").write_text('{"currentContext":"there"}')
+        self.out_of("imgpull", "-q", "docker-daemon:app")
+        self.assert_fails(
+            self.run_tool("imgpull", "-q", "docker-daemon:app", DOCKER_CONTEXT="elsewhere"),
+            USAGE, "no docker context elsewhere", "docker context ls")
+
+    def test_an_engine_by_tcp_with_and_without_tls(self):
+        plain = FakeEngine(None, self.archives)
+        self.addCleanup(plain.stop)
+        self.out_of("imgpull", "-q", "docker-daemon:app",
+                    DOCKER_HOST=f"tcp://{plain.address}")
+
+        authority = login_test.Authority(self.scratch / "ca")
+        usage = "extendedKeyUsage=clientAuth,serverAuth\n"
+        certificate, key = authority.sign(
+            self.scratch / "localhost", "subjectAltName=IP:127.0.0.1\n" + usage)
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH,
+                                             cafile=authority.certificate)
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_cert_chain(certificate, key)
+        secure = FakeEngine(None, self.archives, context)
+        self.addCleanup(secure.stop)
+        host = f"tcp://{secure.address}"
+        files = {"ca": authority.certificate.read_bytes(),
+                 "cert": certificate.read_bytes(), "key": key.read_bytes()}
+        folder = self.scratch / "certificates"
+        folder.mkdir()
+        tls = {"DOCKER_HOST": host, "DOCKER_CERT_PATH": str(folder),
+               "DOCKER_TLS_VERIFY": "1"}
+        self.assert_fails(self.run_tool("imgpull", "-q", "docker-daemon:app", **tls),
+                          UNAVAILABLE, secure.address)
+        for name, content in files.items():
+            (folder / f"{name}.pem").write_bytes(content)
+        self.out_of("imgpull", "-q", "docker-daemon:app", **tls)
+        self.use_context(host, **files)
+        self.out_of("imgpull", "-q", "docker-daemon:app", DOCKER_CONTEXT="there")
 
     def test_errors_name_the_engine_and_what_to_do(self):
         def fails(image, status, *names, **environment):

@@ -1,0 +1,71 @@
+#include "fetch/engine/docker_context.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "meta/base/digest.h"
+#include "meta/base/file.h"
+
+namespace imgmount {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+constexpr size_t kMaxFile = 4 << 20;
+
+// A member of an object; null for anything else.
+Json At(const Json& object, const char* key) {
+  return object.is_object() && object.contains(key) ? object[key] : Json();
+}
+
+std::string TextAt(const Json& object, const char* key) {
+  const Json value = At(object, key);
+  return value.is_string() ? value.get<std::string>() : "";
+}
+
+std::string CurrentName(const fs::path& folder, const ToolIo& io) {
+  const std::string name = io.env("DOCKER_CONTEXT").value_or("");
+  if (!name.empty()) return name;
+  const auto text = ReadFile(folder / "config.json", kMaxFile);
+  if (!text) return "";
+  return TextAt(Json::parse(*text, nullptr, false), "currentContext");
+}
+
+}  // namespace
+
+fs::path DockerFolder(const ToolIo& io) {
+  const std::string folder = io.env("DOCKER_CONFIG").value_or("");
+  if (!folder.empty()) return folder;
+  const std::string home = io.env("HOME").value_or("");
+  return home.empty() ? fs::path() : fs::path(home) / ".docker";
+}
+
+Result<std::optional<DockerContext>> CurrentDockerContext(const ToolIo& io) {
+  const fs::path folder = DockerFolder(io);
+  const std::string name = CurrentName(folder, io);
+  if (name.empty() || name == "default") return std::optional<DockerContext>();
+  const std::string id(DigestOf(name).hex());
+  const fs::path path = folder / "contexts/meta" / id / "meta.json";
+  const auto text = ReadFile(path, kMaxFile);
+  if (!text) {
+    return Fail(ErrorCode::kUsage,
+                fmt::format("no docker context {} in {}; `docker context ls` "
+                            "lists them",
+                            name, (folder / "contexts").string()));
+  }
+  const Json endpoint =
+      At(At(Json::parse(*text, nullptr, false), "Endpoints"), "docker");
+  DockerContext context{
+      .name = name,
+      .host = TextAt(endpoint, "Host"),
+      .tls_folder = folder / "contexts/tls" / id / "docker",
+      .skip_tls_verify = At(endpoint, "SkipTLSVerify") == true};
+  if (context.host.empty()) {
+    return Fail(ErrorCode::kUsage, path.string() + ": names no docker host");
+  }
+  return context;
+}
+
+}  // namespace imgmount
