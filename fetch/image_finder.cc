@@ -235,8 +235,8 @@ Result<NamedImage> OpenRegistryImage(const ImageName& name,
   if (candidates.size() == 1) {
     return OpenCandidate(first, conf, cache, platform, options, io);
   }
-  const auto chosen = Choose(name.reference, candidates, conf, cache, platform,
-                             options, io);
+  const auto chosen =
+      Choose(name.reference, candidates, conf, cache, platform, options, io);
   if (!chosen) {
     return Failure(WithHint(chosen.error(), first.Familiar(), cache));
   }
