@@ -286,10 +286,10 @@ class LayerFolder {
 Facts OverlayFacts(std::span<const LayerSpec> layers, const fs::path& folder) {
   std::vector<fs::path> folders;
   fs::create_directories(folder);
-  for (const LayerSpec& spec : layers) {
+  for (size_t i = 0; i < layers.size(); ++i) {
     const OverlayMount below(folders, folder / "below");
-    const fs::path next = folder / fmt::format("l{}", folders.size());
-    const LayerFolder made(spec, next, folders, below.path());
+    const fs::path next = folder / fmt::format("l{}", i);
+    const LayerFolder made(layers[i], next, folders, below.path());
     // The kernel does not look whether a layer's root is opaque.
     if (made.has_opaque_root()) folders.clear();
     folders.push_back(next);
