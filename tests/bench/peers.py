@@ -10,6 +10,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import time
 
 
 def run(*command, **options):
@@ -35,8 +36,15 @@ class Peer:
         pass
 
     def unmount(self, image):
-        if os.path.ismount(self.point):
-            run("umount", self.point)
+        # What was started from the mount may take a moment to be gone.
+        end = time.monotonic() + 10
+        while os.path.ismount(self.point):
+            try:
+                run("umount", self.point)
+            except SystemExit:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.1)
 
 
 class Imgmount(Peer):
