@@ -100,7 +100,7 @@ Result<std::unique_ptr<TreeFile>> TreeFile::Open(
     return Corrupt("counts do not fit the sections");
   }
   std::unique_ptr<TreeFile> tree(new TreeFile(bytes, header));
-  InodeRecord root;
+  FullInodeRecord root;
   if (!tree->Record(kRootIno, S_IFDIR, root)) {
     return Corrupt("root");
   }
@@ -155,9 +155,12 @@ Status TreeFile::VerifyAll() const {
   return {};
 }
 
-inline bool TreeFile::Record(Ino ino, uint32_t type, InodeRecord& out) const {
+inline bool TreeFile::Record(Ino ino, uint32_t type,
+                             FullInodeRecord& out) const {
   const uint64_t index = ino.number() - 1;  // 0 becomes the largest
-  return index < header_.inode_count && Load(kInodes, index, out) &&
+  return index < header_.inode_count &&
+         Load(kInodes, index, static_cast<InodeRecord&>(out)) &&
+         Load(kTraits, out.traits, static_cast<TraitsRecord&>(out)) &&
          IsFileType(out.mode >> 12) &&
          (type == 0 || (out.mode & S_IFMT) == type);
 }
@@ -167,12 +170,12 @@ Failure TreeFile::NoRecord(Ino ino, uint32_t type) const {
     return Fail(ErrorCode::kNotFound,
                 "no inode " + std::to_string(ino.number()));
   }
-  InodeRecord record;
+  FullInodeRecord record;
   return Record(ino, 0, record) ? NotA(ino, type) : Corrupt("inodes");
 }
 
 Result<Inode> TreeFile::Get(Ino ino) const {
-  InodeRecord record;
+  FullInodeRecord record;
   if (!Record(ino, 0, record)) return NoRecord(ino, 0);
   if (record.mtime_nanoseconds >= 1'000'000'000) return Corrupt("mtime");
   Result<Inode> result;
@@ -182,22 +185,25 @@ Result<Inode> TreeFile::Get(Ino ino) const {
   inode.uid = record.uid;
   inode.gid = record.gid;
   inode.nlink = record.nlink;
-  inode.size = record.size;
   inode.mtime = {record.mtime_seconds, record.mtime_nanoseconds};
   inode.layer = record.layer;
   inode.has_xattrs = record.xattrs != 0;
   switch (record.mode & S_IFMT) {
     case S_IFDIR:
-      if (record.parent == 0 || record.parent > header_.inode_count) {
+      if (record.size == 0 || record.size > header_.inode_count) {
         return Corrupt("parent of a directory");
       }
-      inode.parent = Ino(record.parent);
+      inode.parent = Ino(record.size);
       break;
     case S_IFREG:
       // Sizes are signed for the kernel.
       if (record.size > std::numeric_limits<int64_t>::max()) {
         return Corrupt("size of a file");
       }
+      inode.size = record.size;
+      break;
+    case S_IFLNK:
+      inode.size = record.size;
       break;
     case S_IFCHR:
     case S_IFBLK:
@@ -210,8 +216,8 @@ Result<Inode> TreeFile::Get(Ino ino) const {
   return result;
 }
 
-inline bool TreeFile::LoadEntry(const InodeRecord& directory, uint64_t position,
-                                DirEntry& out) const {
+inline bool TreeFile::LoadEntry(const FullInodeRecord& directory,
+                                uint64_t position, DirEntry& out) const {
   DirentRecord dirent;
   // No overflow: data was compared with the number of dirents.
   if (directory.data > header_.dirent_count ||
@@ -231,7 +237,7 @@ inline bool TreeFile::LoadEntry(const InodeRecord& directory, uint64_t position,
 }
 
 Result<Ino> TreeFile::Lookup(Ino directory, std::string_view name) const {
-  InodeRecord record;
+  FullInodeRecord record;
   if (!Record(directory, S_IFDIR, record)) return NoRecord(directory, S_IFDIR);
   uint32_t low = 0;
   uint32_t high = record.count;
@@ -257,13 +263,13 @@ Result<Ino> TreeFile::Lookup(Ino directory, std::string_view name) const {
 }
 
 Result<uint64_t> TreeFile::EntryCount(Ino directory) const {
-  InodeRecord record;
+  FullInodeRecord record;
   if (!Record(directory, S_IFDIR, record)) return NoRecord(directory, S_IFDIR);
   return record.count;
 }
 
 Result<DirEntry> TreeFile::Entry(Ino directory, uint64_t position) const {
-  InodeRecord record;
+  FullInodeRecord record;
   if (!Record(directory, S_IFDIR, record)) return NoRecord(directory, S_IFDIR);
   if (position >= record.count) {
     return Fail(ErrorCode::kNotFound, "past the end of a directory");
@@ -274,7 +280,7 @@ Result<DirEntry> TreeFile::Entry(Ino directory, uint64_t position) const {
 }
 
 Result<std::string_view> TreeFile::SymlinkTarget(Ino ino) const {
-  InodeRecord record;
+  FullInodeRecord record;
   if (!Record(ino, S_IFLNK, record)) return NoRecord(ino, S_IFLNK);
   const std::byte* target = Verified(kTargets, record.data, record.size);
   if (target == nullptr) return Corrupt("symlink targets");
@@ -282,7 +288,7 @@ Result<std::string_view> TreeFile::SymlinkTarget(Ino ino) const {
 }
 
 Result<std::vector<Xattr>> TreeFile::Xattrs(Ino ino) const {
-  InodeRecord record;
+  FullInodeRecord record;
   if (!Record(ino, 0, record)) return NoRecord(ino, 0);
   std::vector<Xattr> xattrs;
   if (record.xattrs == 0) return xattrs;
@@ -316,7 +322,7 @@ Result<std::vector<Xattr>> TreeFile::Xattrs(Ino ino) const {
 }
 
 Result<std::vector<Extent>> TreeFile::Extents(Ino ino) const {
-  InodeRecord record;
+  FullInodeRecord record;
   if (!Record(ino, S_IFREG, record)) return NoRecord(ino, S_IFREG);
   constexpr uint64_t kMax = std::numeric_limits<int64_t>::max();
   if (record.size > kMax) return Corrupt("size of a file");

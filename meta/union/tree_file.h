@@ -56,10 +56,10 @@ class TreeFile final : public UnionTree {
   bool Load(TreeSectionId section, uint64_t i, T& out) const;
 
   // The record of an inode that has this type, or any if it is 0.
-  bool Record(Ino ino, uint32_t type, InodeRecord& out) const;
+  bool Record(Ino ino, uint32_t type, FullInodeRecord& out) const;
   Failure NoRecord(Ino ino, uint32_t type) const;  // why Record() was false
   // A dirent of a directory whose record is `directory`.
-  bool LoadEntry(const InodeRecord& directory, uint64_t position,
+  bool LoadEntry(const FullInodeRecord& directory, uint64_t position,
                  DirEntry& out) const;
 
   MappedFile file_;

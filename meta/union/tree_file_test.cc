@@ -266,12 +266,15 @@ TEST(TreeFile, DamagedBlockSpoilsOnlyWhatLiesInIt) {
   LayerBuilder layer;
   for (int i = 0; i < 5000; ++i) layer.File(fmt::format("{}", i));
   std::string bytes = MergedBytes({layer});
-  bytes[kTreeHeaderBytes + kTreeBlockBytes + 5] ^= 1;  // inodes 1025 … 2048
+  bytes[kTreeHeaderBytes + kTreeBlockBytes + 5] ^= 1;
+  // Records that lie in this block with any of their bytes.
+  const uint64_t first = kTreeBlockBytes / sizeof(InodeRecord) + 1;
+  const uint64_t last = (2 * kTreeBlockBytes - 1) / sizeof(InodeRecord) + 1;
   const auto tree = *OpenBytes(bytes);
-  EXPECT_TRUE(tree->Get(Ino(1024)));
-  EXPECT_TRUE(tree->Get(Ino(2049)));
-  EXPECT_EQ(ToErrno(tree->Get(Ino(1025)).error()), EIO);
-  EXPECT_EQ(ToErrno(tree->Get(Ino(2048)).error()), EIO);
+  EXPECT_TRUE(tree->Get(Ino(first - 1)));
+  EXPECT_TRUE(tree->Get(Ino(last + 1)));
+  EXPECT_EQ(ToErrno(tree->Get(Ino(first)).error()), EIO);
+  EXPECT_EQ(ToErrno(tree->Get(Ino(last)).error()), EIO);
   EXPECT_TRUE(tree->Lookup(kRootIno, "1500"));
   EXPECT_EQ(tree->Dump().error().code(), ErrorCode::kCorrupt);
 }
@@ -296,10 +299,24 @@ class TreeLies : public ::testing::Test {
     std::memcpy(at, &record, sizeof record);
     SealTree(bytes_);
   }
+  // Its traits are changed for all that share them.
+  void ChangeInode(Ino ino,
+                   const std::function<void(FullInodeRecord&)>& change) {
+    FullInodeRecord full;
+    Change<InodeRecord>(kInodes, ino.number() - 1, [&](InodeRecord& inode) {
+      static_cast<InodeRecord&>(full) = inode;
+    });
+    Change<TraitsRecord>(kTraits, full.traits, [&](TraitsRecord& traits) {
+      static_cast<TraitsRecord&>(full) = traits;
+      change(full);
+      traits = full;
+    });
+    Change<InodeRecord>(kInodes, ino.number() - 1,
+                        [&](InodeRecord& inode) { inode = full; });
+  }
   void ChangeInode(std::string_view path,
-                   const std::function<void(InodeRecord&)>& change) {
-    const Ino ino = *(*OpenBytes(bytes_))->Resolve(path);
-    Change<InodeRecord>(kInodes, ino.number() - 1, change);
+                   const std::function<void(FullInodeRecord&)>& change) {
+    ChangeInode(*(*OpenBytes(bytes_))->Resolve(path), change);
   }
   ErrorCode DumpError() {
     const auto tree = OpenBytes(bytes_);
@@ -342,18 +359,17 @@ TEST_F(TreeLies, OpenChecksSectionsAndCounts) {
 }
 
 TEST_F(TreeLies, RootMustBeADirectory) {
-  Change<InodeRecord>(kInodes, 0,
-                      [](InodeRecord& r) { r.mode = S_IFREG | 0644; });
+  ChangeInode(kRootIno, [](FullInodeRecord& r) { r.mode = S_IFREG | 0644; });
   EXPECT_FALSE(OpenBytes(bytes_));
 }
 
 TEST_F(TreeLies, DirentsOutOfBounds) {
   for (const uint64_t first : {uint64_t{1} << 40, ~uint64_t{0}}) {
-    ChangeInode("", [&](InodeRecord& r) { r.data = first; });
+    ChangeInode("", [&](FullInodeRecord& r) { r.data = first; });
     EXPECT_EQ(DumpError(), ErrorCode::kCorrupt);
   }
   bytes_ = MergedBytes(Sample());
-  ChangeInode("bin", [](InodeRecord& r) { r.count = ~0U; });
+  ChangeInode("bin", [](FullInodeRecord& r) { r.count = ~0U; });
   EXPECT_EQ(DumpError(), ErrorCode::kCorrupt);
 }
 
@@ -394,22 +410,24 @@ TEST_F(TreeLies, InodesOfDirentsOutOfBounds) {
 TEST_F(TreeLies, FieldsOfInodesOutOfBounds) {
   struct Lie {
     std::string path;
-    std::function<void(InodeRecord&)> change;
+    std::function<void(FullInodeRecord&)> change;
   };
   const std::vector<Lie> lies = {
-      {"sh", [](InodeRecord& r) { r.size = ~0ULL; }},
-      {"sh", [](InodeRecord& r) { r.data = ~0ULL; }},
-      {"sh", [](InodeRecord& r) { r.mode = 0; }},
-      {"bin", [](InodeRecord& r) { r.parent = 0; }},
-      {"bin", [](InodeRecord& r) { r.parent = ~0U; }},
-      {"bin/sh", [](InodeRecord& r) { r.xattrs = ~0U; }},
-      {"bin/sh", [](InodeRecord& r) { r.xattrs += 1; }},
-      {"bin/sh", [](InodeRecord& r) { r.size = ~0ULL; }},
-      {"bin/sh", [](InodeRecord& r) { r.data = ~0ULL; }},
-      {"empty", [](InodeRecord& r) { r.mtime_nanoseconds = 1'000'000'000; }},
-      {"sparse", [](InodeRecord& r) { r.count = 3; }},
-      {"sparse", [](InodeRecord& r) { r.data = ~0ULL; }},
-      {"sparse", [](InodeRecord& r) { r.size = 9999; }},
+      {"sh", [](FullInodeRecord& r) { r.size = ~0ULL; }},
+      {"sh", [](FullInodeRecord& r) { r.data = ~0ULL; }},
+      {"sh", [](FullInodeRecord& r) { r.mode = 0; }},
+      {"bin", [](FullInodeRecord& r) { r.size = 0; }},
+      {"bin", [](FullInodeRecord& r) { r.size = ~0U; }},
+      {"bin", [](FullInodeRecord& r) { r.traits = ~0U; }},
+      {"bin/sh", [](FullInodeRecord& r) { r.xattrs = ~0U; }},
+      {"bin/sh", [](FullInodeRecord& r) { r.xattrs += 1; }},
+      {"bin/sh", [](FullInodeRecord& r) { r.size = ~0ULL; }},
+      {"bin/sh", [](FullInodeRecord& r) { r.data = ~0ULL; }},
+      {"empty",
+       [](FullInodeRecord& r) { r.mtime_nanoseconds = 1'000'000'000; }},
+      {"sparse", [](FullInodeRecord& r) { r.count = 3; }},
+      {"sparse", [](FullInodeRecord& r) { r.data = ~0ULL; }},
+      {"sparse", [](FullInodeRecord& r) { r.size = 9999; }},
   };
   for (const Lie& lie : lies) {
     bytes_ = MergedBytes(Sample());

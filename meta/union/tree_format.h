@@ -12,6 +12,7 @@
 //             the children of each directory in a row, directories in the
 //             order of a depth-first walk: a walk in readdir order reads the
 //             records forward.
+//   traits    TraitsRecord; what many inodes have in common, each once
 //   dirents   DirentRecord; each directory's in a row, in readdir order
 //   by_name   uint32_t; for each directory, beside its dirents, their
 //             positions 0 … count-1 sorted by name
@@ -33,7 +34,7 @@ namespace imgmount {
 
 inline constexpr std::array<char, 8> kTreeMagic = {'I', 'M', 'G', 'T',
                                                    'R', 'E', 'E', '\n'};
-inline constexpr uint32_t kTreeVersion = 2;
+inline constexpr uint32_t kTreeVersion = 3;
 inline constexpr size_t kTreeHeaderBytes = 4096;
 inline constexpr size_t kTreeBlockBytes = 64 << 10;
 
@@ -44,6 +45,7 @@ struct TreeSection {
 
 enum TreeSectionId : size_t {
   kInodes,
+  kTraits,
   kDirents,
   kByName,
   kNames,
@@ -67,27 +69,36 @@ struct TreeHeader {
   uint64_t table_checksum;  // XXH3-64 of the block checksums
 };
 
-inline constexpr uint16_t kInodeSparse = 1;  // InodeRecord::flags
-
 struct InodeRecord {
-  uint32_t mode;
-  uint32_t uid;
-  uint32_t gid;
-  uint32_t nlink;
-  uint64_t size;  // of a regular file, of a symlink's target
+  // regular: its bytes; symlink: those of its target; directory: the inode
+  // number of its parent.
+  uint64_t size;
   int64_t mtime_seconds;
   // regular: where its bytes lie in the tar; sparse: its first extent.
   // directory: its first dirent. symlink: its target in targets.
   // device: major << 32 | minor.
   uint64_t data;
   uint32_t mtime_nanoseconds;
+  uint32_t nlink;
+  uint32_t traits;  // which TraitsRecord
   uint32_t count;   // directory: its dirents; sparse: its extents
-  uint32_t parent;  // directory: inode number
+};
+
+inline constexpr uint16_t kInodeSparse = 1;  // TraitsRecord::flags
+
+struct TraitsRecord {
+  uint32_t mode;
+  uint32_t uid;
+  uint32_t gid;
   uint32_t xattrs;  // offset in xattrs
   uint16_t layer;
   uint16_t flags;
-  uint32_t reserved;
+
+  bool operator==(const TraitsRecord&) const = default;
 };
+
+// An inode with its traits.
+struct FullInodeRecord : InodeRecord, TraitsRecord {};
 
 struct DirentRecord {
   uint32_t ino;
@@ -103,12 +114,14 @@ struct ExtentRecord {
   uint64_t physical;
 };
 
-static_assert(sizeof(TreeHeader) == 168);
-static_assert(sizeof(InodeRecord) == 64);
+static_assert(sizeof(TreeHeader) == 184);
+static_assert(sizeof(InodeRecord) == 40);
+static_assert(sizeof(TraitsRecord) == 20);
 static_assert(sizeof(DirentRecord) == 12);
 static_assert(sizeof(ExtentRecord) == 24);
 static_assert(std::has_unique_object_representations_v<TreeHeader> &&
               std::has_unique_object_representations_v<InodeRecord> &&
+              std::has_unique_object_representations_v<TraitsRecord> &&
               std::has_unique_object_representations_v<DirentRecord> &&
               std::has_unique_object_representations_v<ExtentRecord>);
 

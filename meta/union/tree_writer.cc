@@ -91,6 +91,28 @@ class XattrSets {
   std::unordered_map<uint64_t, uint32_t> offsets_;  // by hash of the set
 };
 
+// The traits section: every distinct combination once.
+class TraitsTable {
+ public:
+  uint32_t Add(const TraitsRecord& traits) {
+    // Neighbours mostly have the same.
+    if (!records_.empty() && records_[last_] == traits) return last_;
+    const std::string key(reinterpret_cast<const char*>(&traits),
+                          sizeof traits);
+    const auto [it, is_new] =
+        numbers_.try_emplace(key, static_cast<uint32_t>(records_.size()));
+    if (is_new) records_.push_back(traits);
+    return last_ = it->second;
+  }
+
+  const std::vector<TraitsRecord>& records() const { return records_; }
+
+ private:
+  std::vector<TraitsRecord> records_;
+  std::unordered_map<std::string, uint32_t> numbers_;
+  uint32_t last_ = 0;
+};
+
 class TreeWriter {
  public:
   explicit TreeWriter(const LayerStack& stack)
@@ -127,7 +149,7 @@ class TreeWriter {
   void SortChildren();
   void Number();
   Status WriteInodes(BlockWriter& out);
-  Result<InodeRecord> MakeRecord(NodeId id);
+  Result<FullInodeRecord> MakeRecord(NodeId id);
   Status WriteNames(BlockWriter& out);
   void WriteRest(BlockWriter& out);
 
@@ -146,6 +168,7 @@ class TreeWriter {
   std::vector<NodeId> node_of_;                   // of inode i + 1, any name
   std::vector<uint32_t> nlink_;                   // of inode i + 1
   XattrSets xattrs_;
+  TraitsTable traits_;
 };
 
 // Groups the visible nodes by parent and sorts them in the order of their
@@ -224,9 +247,9 @@ void TreeWriter::Number() {
   header_.dirent_count = children_.size();
 }
 
-Result<InodeRecord> TreeWriter::MakeRecord(NodeId id) {
+Result<FullInodeRecord> TreeWriter::MakeRecord(NodeId id) {
   const Node& node = nodes_[id];
-  InodeRecord record = {};
+  FullInodeRecord record = {};
   record.mode = FormatBitsOf(id);
   record.layer = node.layer;
   if (node.layer == kNoLayer) {
@@ -279,14 +302,14 @@ Status TreeWriter::WriteInodes(BlockWriter& out) {
   out.Begin(kInodes);
   for (size_t i = 0; i < node_of_.size(); ++i) {
     const NodeId id = node_of_[i];
-    IMGMOUNT_TRY(InodeRecord record, MakeRecord(id));
+    IMGMOUNT_TRY(FullInodeRecord record, MakeRecord(id));
     record.nlink = nlink_[i];
     if (record.xattrs != 0) header_.flags |= kTreeAnyXattrs;
     switch (record.mode & S_IFMT) {
       case S_IFDIR:
         record.data = first_dirent[i];
         record.count = static_cast<uint32_t>(Children(id).size());
-        record.parent = directory_ino_[nodes_[id].parent];
+        record.size = directory_ino_[nodes_[id].parent];
         break;
       case S_IFLNK:
         record.data = target_bytes;
@@ -305,7 +328,8 @@ Status TreeWriter::WriteInodes(BlockWriter& out) {
       default:
         break;
     }
-    out.AppendRecord(record);
+    record.traits = traits_.Add(record);
+    out.AppendRecord(static_cast<const InodeRecord&>(record));
   }
   return {};
 }
@@ -368,6 +392,10 @@ void TreeWriter::WriteRest(BlockWriter& out) {
   }
   out.Begin(kXattrs);
   out.Append(xattrs_.bytes());
+  out.Begin(kTraits);
+  for (const TraitsRecord& traits : traits_.records()) {
+    out.AppendRecord(traits);
+  }
 }
 
 }  // namespace
