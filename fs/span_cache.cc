@@ -89,26 +89,32 @@ void SpanCache::Leave(const std::shared_ptr<Entry>& entry, bool failed) {
   const std::lock_guard lock(mutex_);
   --entry->callers;
   if (failed && entry->listed) {
-    const auto found = entries_.find(entry->key);
-    dropped.splice(dropped.begin(), lru_, found->second);
-    entries_.erase(found);
-    entry->listed = false;
-    used_ -= entry->cost();
+    Unlist(entries_.find(entry->key)->second, dropped);
   }
   Trim(dropped);
+}
+
+void SpanCache::Forget(const SpanKey& key) {
+  Lru dropped;
+  const std::lock_guard lock(mutex_);
+  const auto found = entries_.find(key);
+  if (found == entries_.end() || (*found->second)->callers > 0) return;
+  Unlist(found->second, dropped);
+}
+
+void SpanCache::Unlist(Lru::iterator it, Lru& dropped) {
+  Entry& entry = **it;
+  entries_.erase(entry.key);
+  entry.listed = false;
+  used_ -= entry.cost();
+  dropped.splice(dropped.begin(), lru_, it);
 }
 
 void SpanCache::Trim(Lru& dropped) {
   auto it = lru_.end();
   while (used_ > capacity_ && it != lru_.begin()) {
     --it;
-    Entry& entry = **it;
-    if (entry.callers > 0) continue;
-    entries_.erase(entry.key);
-    entry.listed = false;
-    used_ -= entry.cost();
-    const auto gone = it++;
-    dropped.splice(dropped.begin(), lru_, gone);
+    if ((*it)->callers == 0) Unlist(it++, dropped);
   }
 }
 

@@ -53,6 +53,11 @@ class SpanCache {
   // each time.
   Result<PinnedBytes> Get(const SpanKey& key, uint64_t length, uint64_t end);
 
+  // Nobody is expected to ask for the span again: its memory is used for the
+  // next ones, while the processor still has it at hand. A span that somebody
+  // is at work on stays.
+  void Forget(const SpanKey& key);
+
   // Whether Get() would find them decoded.
   bool Has(const SpanKey& key, uint64_t end);
 
@@ -64,6 +69,8 @@ class SpanCache {
 
   std::shared_ptr<Entry> Enter(const SpanKey& key, uint64_t length);
   void Leave(const std::shared_ptr<Entry>& entry, bool failed);
+  // With mutex_ held: what is taken off is freed after the lock.
+  void Unlist(Lru::iterator it, Lru& dropped);
   // Drops what was not used for longest, until the rest fits.
   void Trim(Lru& dropped);
   Status Decode(Entry& entry, uint64_t end);

@@ -113,6 +113,29 @@ TEST_F(SpanCacheTest, GoesOnWhereTheLastReaderLeftTheDecoder) {
   EXPECT_EQ(decoding_.started, 1);
 }
 
+TEST_F(SpanCacheTest, ForgetsWhatNobodyIsAtWorkOn) {
+  const auto cache = Make(32 << 20);
+  ASSERT_TRUE(cache->Get({0, 1}, kLength, kLength));
+  const size_t mapped = cache->mapped_bytes();
+  cache->Forget({0, 1});
+  EXPECT_FALSE(cache->Has({0, 1}, 1));
+  cache->Forget({0, 2});  // was never there
+  // The memory is used again.
+  ASSERT_TRUE(cache->Get({0, 2}, kLength, kLength));
+  EXPECT_EQ(cache->mapped_bytes(), mapped);
+
+  decoding_.on_decode = [&](uint64_t) { cache->Forget({0, 3}); };
+  const auto bytes = cache->Get({0, 3}, kLength, kLength);
+  ASSERT_TRUE(bytes);
+  ExpectBytes(*bytes, {0, 3}, kLength);
+  EXPECT_TRUE(cache->Has({0, 3}, kLength));
+  // Nor do bytes go that somebody holds.
+  cache->Forget({0, 3});
+  decoding_.on_decode = nullptr;
+  ASSERT_TRUE(cache->Get({0, 4}, kLength, kLength));
+  ExpectBytes(*bytes, {0, 3}, kLength);
+}
+
 TEST_F(SpanCacheTest, KeepsSpansApart) {
   const auto cache = Make(32 << 20);
   for (const SpanKey key : {SpanKey{0, 1}, {1, 0}, {1, 1}, {0, 1}}) {

@@ -30,31 +30,46 @@ constexpr size_t kMaxLoggedSpans = 1000;
 // before it is decoded.
 constexpr size_t kReadAheadSpans = 2;
 
-// Sees whether a layer is read in order, and what to decode next.
+// Sees whether a layer is read in order, what to decode next, and what was
+// read through.
 class Sequence {
  public:
   struct Range {
     size_t begin = 0;
     size_t end = 0;
   };
+  struct Advice {
+    Range decode;  // spans that nobody was told of yet
+    Range forget;  // spans that were read from end to end: nobody comes back
+  };
 
-  // An access to [begin, end) of the tar, in span `span`. The spans from there
-  // on, at most `depth` after it, that nobody was told of yet.
-  Range Observe(uint64_t begin, uint64_t end, size_t span, size_t depth) {
+  // An access to [begin, end) of the tar, in span `span`; what is to be decoded
+  // ends at most `depth` spans after it.
+  Advice Observe(uint64_t begin, uint64_t end, size_t span, size_t depth) {
     const std::lock_guard lock(mutex_);
     // The kernel's read-ahead comes in from several threads, not quite in
     // order, and a directory has files of other layers in between.
     if (begin + kSlack < next_ || begin > next_ + kSlack) {
+      begun_ = begin;
       next_ = end;
       streak_ = 0;
+      bytes_ = end - begin;
       announced_ = 0;
+      forgotten_ = span + 1;  // what came before `begin` was not read
       return {};
     }
     next_ = std::max(next_, end);
+    bytes_ += end - begin;
     if (++streak_ < kStreak) return {};
-    const Range range{std::max(span, announced_), span + depth + 1};
-    announced_ = std::max(announced_, range.end);
-    return range;
+    Advice advice;
+    advice.decode = {std::max(span, announced_), span + depth + 1};
+    announced_ = std::max(announced_, advice.decode.end);
+    // A program that jumps about in one place does come back.
+    if (bytes_ >= (next_ - begun_) / 2 && span > forgotten_ + 1) {
+      advice.forget = {forgotten_, span - 1};
+      forgotten_ = span - 1;
+    }
+    return advice;
   }
 
  private:
@@ -62,9 +77,12 @@ class Sequence {
   static constexpr int kStreak = 2;
 
   std::mutex mutex_;
+  uint64_t begun_ = 0;
   uint64_t next_ = ~uint64_t{0} - kSlack;
+  uint64_t bytes_ = 0;  // that were read since begun_
   int streak_ = 0;
   size_t announced_ = 0;  // all spans before this one
+  size_t forgotten_ = 0;  // likewise
 };
 
 struct Layer {
@@ -254,11 +272,14 @@ Status SpanTreeReader::AppendTar(LayerPosition position, uint64_t physical,
     const uint64_t begin = physical - span.offset;
     const uint64_t n = std::min(length, span.length - begin);
 
-    const Sequence::Range next = layer->sequence.Observe(
+    const Sequence::Advice advice = layer->sequence.Observe(
         physical, physical + n, key.span,
         static_cast<size_t>(options_.decode_ahead_spans));
-    for (size_t i = next.begin; i < std::min(next.end, table.span_count());
-         ++i) {
+    for (size_t i = advice.forget.begin; i < advice.forget.end; ++i) {
+      cache_.Forget({position, i});
+    }
+    for (size_t i = advice.decode.begin;
+         i < std::min(advice.decode.end, table.span_count()); ++i) {
       ahead_.Want({position, i});
       WillNeed(*layer->opened, i + kReadAheadSpans);
     }

@@ -25,7 +25,7 @@ struct TreeReaderOptions {
   int decode_ahead_threads = 1;  // 0: none
   int decode_ahead_spans = 2;    // how far
   // Told of each span or layer that cannot be read, once.
-  std::function<void(std::string_view line)> log;
+  std::function<void(std::string_view line)> log = nullptr;
 };
 
 // A part of a file, as the pieces it lies in; zeros for holes. The bytes stay

@@ -171,6 +171,35 @@ TEST(TreeReader, DecodesAheadWhenReadingInOrder) {
       << "each span is decoded once";
 }
 
+// HasDecoded() of the first byte tells which spans are kept.
+TEST(TreeReader, ForgetsWhatWasReadFromEndToEnd) {
+  const std::string content = RandomBytes(8 * kSpan, 5);
+  TestImage image({WithLargeFile(content)});
+  const auto reader = TreeReader::Make(image.tree(), image.opener(),
+                                       {.decode_ahead_threads = 0});
+  const Ino ino = image.ino("large");
+  for (uint64_t at = 0; at < content.size(); at += 128 << 10) {
+    ASSERT_EQ(ReadAll(*reader, ino, at, 128 << 10),
+              content.substr(at, 128 << 10));
+  }
+  EXPECT_FALSE(reader->HasDecoded(ino, 3 * kSpan, 1));
+  EXPECT_TRUE(reader->HasDecoded(ino, content.size() - 1, 1));
+}
+
+TEST(TreeReader, KeepsWhatWasReadInPartOnly) {
+  const std::string content = RandomBytes(8 * kSpan, 6);
+  TestImage image({WithLargeFile(content)});
+  const auto reader = TreeReader::Make(image.tree(), image.opener(),
+                                       {.decode_ahead_threads = 0});
+  const Ino ino = image.ino("large");
+  for (uint64_t at = 0; at < content.size(); at += 512 << 10) {
+    ASSERT_EQ(ReadAll(*reader, ino, at, 4096), content.substr(at, 4096));
+  }
+  for (uint64_t span = 0; span < 8; ++span) {
+    EXPECT_TRUE(reader->HasDecoded(ino, span * kSpan, 1)) << span;
+  }
+}
+
 TEST(TreeReader, DoesNotDecodeAheadOfRandomReads) {
   TestImage image({WithLargeFile(RandomBytes(16 * kSpan, 6))});
   {
