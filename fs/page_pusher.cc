@@ -12,6 +12,8 @@ namespace {
 
 // Inode numbers further apart than this are not neighbours.
 constexpr uint64_t kNear = 4096;
+// That answer reads side by side.
+constexpr uint64_t kThreads = 8;
 constexpr int kMaxInOrder = 4;
 constexpr int kEnough = 2;
 // A walk that reads files still does so now and then, however much is pushed;
@@ -52,14 +54,17 @@ void PagePusher::OnRead(Ino ino) {
   ++reads_;
   Walk& walk = WalkOf(ino);
   // A walk goes forward, apart from the way back up from a directory; a
-  // program that picks files goes anywhere.
-  if (ino > walk.last_read) {
+  // program that picks files goes anywhere. A read is told of once it was
+  // answered, so by then another thread may have told of the next.
+  const bool forward = ino != walk.last_read &&
+                       ino.number() + kThreads > walk.last_read.number();
+  if (forward) {
     walk.in_order = std::min(walk.in_order + 1, kMaxInOrder);
   } else {
     walk.in_order = std::max(walk.in_order - 1, 0);
   }
   walk.last = reads_;
-  walk.last_read = ino;
+  walk.last_read = forward ? std::max(ino, walk.last_read) : ino;
   walk.listed = 0;
   Want(walk, ino);
 }

@@ -79,6 +79,12 @@ class PagePusherTest : public ::testing::Test {
   Ino unknown_from_;
 };
 
+TEST_F(PagePusherTest, FollowsReadsThatThreadsTellOfLate) {
+  PagePusher pusher(fs_, Storing());
+  for (const int i : {1, 0, 3, 2}) pusher.OnRead(File(i));
+  WaitForStored(43);  // what follows 3
+}
+
 TEST_F(PagePusherTest, PushesWholeSmallFilesThatFollow) {
   {
     PagePusher pusher(fs_, Storing());
