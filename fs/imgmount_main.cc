@@ -323,7 +323,7 @@ Status MountImage(const Arguments& args, const ToolIo& io) {
     IMGMOUNT_TRY(log_file,
                  OpenFile(args.log_file, O_WRONLY | O_CREAT | O_APPEND, 0644));
   }
-  IMGMOUNT_TRY(const auto images, OpenMountables(args, io));
+  IMGMOUNT_TRY(auto images, OpenMountables(args, io));
   const SessionConfig config{
       .mount_point = mount_point, .name = args.image, .options = options};
 
@@ -342,6 +342,7 @@ Status MountImage(const Arguments& args, const ToolIo& io) {
       records.push_back(std::move(record));
     }
     const Status served = Shown(args, images, options).Serve(config, ready);
+    images.clear();  // their use locks, before the records
     SetLogSink({});
     return served;
   };

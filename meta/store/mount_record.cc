@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <cstdlib>
 #include <optional>
 #include <system_error>
+#include <thread>
 
 namespace imgmount {
 namespace {
@@ -29,6 +31,46 @@ std::optional<MountedImage> ParseRecord(const std::string& text) {
   auto manifest = Digest::Parse(text.substr(0, end));
   if (!manifest) return std::nullopt;
   return MountedImage{*std::move(manifest), text.substr(end + 1)};
+}
+
+struct HeldRecord {
+  UniqueFd fd;
+  MountedImage image;
+};
+
+// Those of processes that are gone are removed on the way.
+Result<std::vector<HeldRecord>> HeldRecords(const Cache& cache) {
+  std::vector<HeldRecord> held;
+  std::error_code error;
+  fs::directory_iterator it(RecordsFolder(cache), error);
+  for (; !error && it != fs::directory_iterator(); it.increment(error)) {
+    const auto& path = it->path();
+    auto fd = OpenFile(path, O_RDONLY);
+    if (!fd) continue;  // just unmounted
+    const auto text = ReadFile(path, kMaxRecordBytes);
+    auto record = text ? ParseRecord(*text) : std::nullopt;
+    if (::flock(fd->get(), LOCK_EX | LOCK_NB) == 0) {
+      // Without a text it is one that is just being made.
+      if (record) ::unlink(path.c_str());
+      continue;
+    }
+    if (record) held.push_back({*std::move(fd), *std::move(record)});
+  }
+  if (error) return FailErrno(RecordsFolder(cache).string(), error.value());
+  return held;
+}
+
+// Without asking the file system that is mounted there. What cannot be looked
+// at may be one.
+bool IsMountPoint(const std::string& path) {
+  struct statx stat = {};
+  if (::statx(AT_FDCWD, path.c_str(),
+              AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, 0,
+              &stat) != 0) {
+    return errno != ENOENT;
+  }
+  return (stat.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) == 0 ||
+         (stat.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
 }
 
 }  // namespace
@@ -51,26 +93,26 @@ MountRecord::~MountRecord() {
 }
 
 Result<std::vector<MountedImage>> MountedImages(const Cache& cache) {
+  IMGMOUNT_TRY(auto held, HeldRecords(cache));
   std::vector<MountedImage> mounted;
-  std::error_code error;
-  fs::directory_iterator it(RecordsFolder(cache), error);
-  for (; !error && it != fs::directory_iterator(); it.increment(error)) {
-    const auto& path = it->path();
-    const auto fd = OpenFile(path, O_RDONLY);
-    if (!fd) continue;  // just unmounted
-    const auto text = ReadFile(path, kMaxRecordBytes);
-    auto record = text ? ParseRecord(*text) : std::nullopt;
-    if (::flock(fd->get(), LOCK_EX | LOCK_NB) == 0) {
-      // Without a text it is one that is just being made.
-      if (record) ::unlink(path.c_str());
-      continue;
-    }
-    if (record) mounted.push_back(*std::move(record));
-  }
-  if (error) return FailErrno(RecordsFolder(cache).string(), error.value());
+  for (HeldRecord& record : held) mounted.push_back(std::move(record.image));
   std::sort(mounted.begin(), mounted.end(),
             [](const auto& a, const auto& b) { return a.point < b.point; });
   return mounted;
+}
+
+Result<bool> AwaitUnmounted(const Cache& cache,
+                            std::chrono::milliseconds at_most) {
+  const auto give_up = std::chrono::steady_clock::now() + at_most;
+  IMGMOUNT_TRY(const auto held, HeldRecords(cache));
+  for (const HeldRecord& record : held) {
+    if (IsMountPoint(record.image.point)) continue;
+    while (::flock(record.fd.get(), LOCK_EX | LOCK_NB) != 0) {
+      if (std::chrono::steady_clock::now() > give_up) return false;
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+  }
+  return true;
 }
 
 }  // namespace imgmount

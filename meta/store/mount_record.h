@@ -8,6 +8,7 @@
 #ifndef IMGMOUNT_META_STORE_MOUNT_RECORD_H_
 #define IMGMOUNT_META_STORE_MOUNT_RECORD_H_
 
+#include <chrono>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -21,7 +22,8 @@ namespace imgmount {
 
 class MountRecord {
  public:
-  // Not to be passed on by fork(2): made by the process that serves.
+  // Not to be passed on by fork(2): made by the process that serves. Ends after
+  // that process's UseLock.
   static Result<MountRecord> Hold(const Cache& cache, const Digest& manifest,
                                   const std::filesystem::path& point);
   MountRecord(MountRecord&&) = default;
@@ -42,6 +44,13 @@ struct MountedImage {
 // What is mounted now, sorted by folder. Records of processes that are gone are
 // removed on the way.
 Result<std::vector<MountedImage>> MountedImages(const Cache& cache);
+
+// umount(8) returns before the mount's process has ended: waits, at most so
+// long, for those whose folder is no mount any more. False: some still run (or
+// are mounted in another mount namespace, which cannot be told from here).
+Result<bool> AwaitUnmounted(
+    const Cache& cache,
+    std::chrono::milliseconds at_most = std::chrono::seconds(3));
 
 }  // namespace imgmount
 

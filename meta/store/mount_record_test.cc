@@ -6,6 +6,7 @@
 
 #include <csignal>
 #include <optional>
+#include <thread>
 
 #include "tests/support/tar_builder.h"
 
@@ -49,6 +50,16 @@ TEST_F(MountRecordTest, TellsWhatIsMountedWhereUntilItEnds) {
   }
   EXPECT_EQ(Points(), PointList{});
   EXPECT_EQ(FileCount(), 0u);
+}
+
+TEST_F(MountRecordTest, OfWhatWasUnmountedIsWaitedFor) {
+  const auto mounted = MountRecord::Hold(cache_, image_, "/");
+  auto unmounted = MountRecord::Hold(cache_, image_, folder_.path());
+  ASSERT_TRUE(mounted && unmounted);
+  EXPECT_FALSE(*AwaitUnmounted(cache_, std::chrono::milliseconds(5)));
+  std::thread ending([record = *std::move(unmounted)] {});
+  EXPECT_TRUE(*AwaitUnmounted(cache_, std::chrono::minutes(1)));
+  ending.join();
 }
 
 TEST_F(MountRecordTest, OfAKilledProcessCountsForNothing) {

@@ -9,6 +9,7 @@
 
 #include "meta/image/reference.h"
 #include "meta/store/image_names.h"
+#include "meta/store/mount_record.h"
 
 namespace imgmount {
 namespace {
@@ -189,6 +190,7 @@ Result<FoundImage> FindImage(const Inventory& inventory,
 }
 
 Result<Removal> RemoveImage(const Cache& cache, const std::string& text) {
+  IMGMOUNT_CHECK(AwaitUnmounted(cache));
   IMGMOUNT_TRY(const RemovalLock lock, RemovalLock::Acquire(cache));
   IMGMOUNT_TRY(const Inventory inventory, TakeInventory(cache, lock));
   IMGMOUNT_TRY(const FoundImage found, FindImage(inventory, text));
@@ -204,6 +206,7 @@ Result<Removal> RemoveImage(const Cache& cache, const std::string& text) {
 }
 
 Result<Removal> Prune(const Cache& cache, const PruneRules& rules) {
+  IMGMOUNT_CHECK(AwaitUnmounted(cache));
   IMGMOUNT_TRY(const RemovalLock lock, RemovalLock::Acquire(cache));
   IMGMOUNT_TRY(const Inventory inventory, TakeInventory(cache, lock));
   return PruneLocked(cache, lock, inventory, rules);
