@@ -92,10 +92,19 @@ TreeReaderOptions ImageViews::ReaderOptions(Role role) const {
 
 Result<std::shared_ptr<const ImageView>> ImageViews::Filed(size_t layers) {
   IMGMOUNT_TRY(auto tree, OpenTree(cache_, image_, layers));
+  TreeReaderOptions reader = ReaderOptions(Role::kMain);
+  const std::string key = TreeKey(image_, layers);
+  const auto path = cache_.StartsPath(key);
+  reader.starts.known =
+      ReadStarts(path, key).value_or(std::vector<ProgramStart>());
+  // They only save time; where they cannot be kept, there are none.
+  reader.starts.save = [path, key](const std::vector<ProgramStart>& starts) {
+    (void)WriteStarts(path, starts, key);
+  };
   auto view = std::make_shared<ImageView>(
       std::move(tree),
       [this](LayerPosition position) { return Open(position); },
-      ReaderOptions(Role::kMain));
+      std::move(reader));
   return Start(std::move(view), 0, layers == 0 ? 0 : layers - 1);
 }
 

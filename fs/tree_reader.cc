@@ -93,6 +93,14 @@ struct Layer {
   std::atomic<bool> discarded = false;
 };
 
+// Lets the kernel fetch a span's compressed bytes.
+void WillNeed(const OpenedLayer& layer, size_t number) {
+  if (number >= layer.spans->span_count()) return;
+  const Span span = layer.spans->span(number);
+  (span.file == SpanFile::kFrames ? layer.frames : layer.blob)
+      ->WillNeed(span.in_offset, span.in_length);
+}
+
 class SpanTreeReader final : public TreeReader {
  public:
   SpanTreeReader(const UnionTree& tree, LayerOpener opener,
@@ -105,7 +113,20 @@ class SpanTreeReader final : public TreeReader {
                  return StartDecoder(key, out);
                }),
         ahead_(options_.decode_ahead_threads,
-               [this](const SpanKey& key) { Decode(key); }) {}
+               [this](const SpanKey& key) { Decode(key); }) {
+    if (!options_.starts.save) return;
+    starts_.emplace(
+        options_.starts,
+        [this](const StartPart& part) {
+          WithSpan(part, [](const Layer& layer, const SpanKey& key, uint64_t) {
+            WillNeed(*layer.opened, key.span);
+          });
+        },
+        [this](const StartPart& part) {
+          WithSpan(part, [this](const Layer&, const SpanKey& key,
+                                uint64_t end) { Decode(key, end); });
+        });
+  }
 
   Result<FileBytes> View(Ino ino, uint64_t offset, size_t length) override;
   bool HasDecoded(Ino ino, uint64_t offset, size_t length) override;
@@ -128,7 +149,12 @@ class SpanTreeReader final : public TreeReader {
   // Appends `length` bytes at `physical` of the layer's tar.
   Status AppendTar(LayerPosition position, uint64_t physical, uint64_t length,
                    FileBytes& out);
-  void Decode(const SpanKey& key);
+  // Up to byte `end` of the span, or all there is.
+  void Decode(const SpanKey& key, uint64_t end = kMaxSpanBytes);
+  // Calls `use(layer, key, end)` with the span that a part lies in, and where
+  // in it the part ends. A part that is nowhere is none.
+  template <typename Use>
+  void WithSpan(const StartPart& part, Use&& use);
   void Discard(LayerPosition position);
   Failure Logged(const SpanKey& key, Error error);
 
@@ -140,16 +166,10 @@ class SpanTreeReader final : public TreeReader {
   std::mutex logged_mutex_;
   std::set<SpanKey> logged_;
   SpanCache cache_;
-  DecodeAhead ahead_;  // uses all of the above: goes first
+  // These use all of the above: they go first.
+  DecodeAhead ahead_;
+  std::optional<Starts> starts_;
 };
-
-// Lets the kernel fetch a span's compressed bytes.
-void WillNeed(const OpenedLayer& layer, size_t number) {
-  if (number >= layer.spans->span_count()) return;
-  const Span span = layer.spans->span(number);
-  (span.file == SpanFile::kFrames ? layer.frames : layer.blob)
-      ->WillNeed(span.in_offset, span.in_length);
-}
 
 void AppendZeros(uint64_t length, FileBytes& out) {
   while (length > 0) {
@@ -284,6 +304,9 @@ Status SpanTreeReader::AppendTar(LayerPosition position, uint64_t physical,
       WillNeed(*layer->opened, i + kReadAheadSpans);
     }
 
+    if (starts_) {
+      starts_->OnRead(position, span.offset, static_cast<uint32_t>(begin + n));
+    }
     auto bytes = cache_.Get(key, span.length, begin + n);
     if (!bytes) return Logged(key, std::move(bytes).error());
     out.pieces.push_back(bytes->bytes.subspan(begin));
@@ -326,12 +349,22 @@ Result<std::unique_ptr<SpanDecoder>> SpanTreeReader::StartDecoder(
                             opened.frames.get(), out);
 }
 
-void SpanTreeReader::Decode(const SpanKey& key) {
+void SpanTreeReader::Decode(const SpanKey& key, uint64_t end) {
   const auto layer = OpenLayer(key.layer);
   if (!layer) return;
   const Span span = (*layer)->opened->spans->span(key.span);
   // A failure is the business of the one who needs the span.
-  (void)cache_.Get(key, span.length, span.length);
+  (void)cache_.Get(key, span.length, std::min(end, span.length));
+}
+
+template <typename Use>
+void SpanTreeReader::WithSpan(const StartPart& part, Use&& use) {
+  const auto layer = OpenLayer(part.layer);
+  if (!layer) return;
+  const SpanTable& table = *(*layer)->opened->spans;
+  if (part.offset >= table.size()) return;
+  const SpanKey key{part.layer, table.Find(part.offset)};
+  use(**layer, key, part.offset - table.span(key.span).offset + part.length);
 }
 
 void SpanTreeReader::Discard(LayerPosition position) {

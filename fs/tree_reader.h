@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "fs/starts.h"
 #include "meta/base/result.h"
 #include "meta/store/layer_store.h"
 #include "meta/union/union_tree.h"
@@ -21,9 +22,10 @@ namespace imgmount {
 
 struct TreeReaderOptions {
   // Decoded spans kept: most of what a program like Python reads as it starts.
-  size_t cache_bytes = 56 << 20;
+  size_t cache_bytes = 96 << 20;
   int decode_ahead_threads = 1;  // 0: none
   int decode_ahead_spans = 2;    // how far
+  StartsOptions starts = {};
   // Told of each span or layer that cannot be read, once.
   std::function<void(std::string_view line)> log = nullptr;
 };

@@ -200,6 +200,38 @@ TEST(TreeReader, KeepsWhatWasReadInPartOnly) {
   }
 }
 
+TEST(TreeReader, DecodesWhatTheLastStartRead) {
+  TestImage image({WithLargeFile(RandomBytes(16 * kSpan, 6))});
+  const Ino ino = image.ino("large");
+  std::vector<ProgramStart> saved;
+  TreeReaderOptions options;
+  options.starts.save = [&](const auto& starts) { saved = starts; };
+  const auto read = [&](TreeReader& reader, uint64_t span) {
+    ReadAll(reader, ino, span * kSpan + 5000, 100);
+  };
+  {
+    const auto reader = TreeReader::Make(image.tree(), image.opener(), options);
+    for (const uint64_t span : {9, 3, 12, 6}) read(*reader, span);
+  }
+  ASSERT_EQ(saved.size(), 1u);
+  EXPECT_EQ(saved[0].size(), 4u);
+
+  // What is not there any more does no harm.
+  saved[0].push_back({.offset = uint64_t{1} << 60, .length = 5, .layer = 0});
+  saved[0].push_back({.offset = 0, .length = ~0U, .layer = 0});
+  options.starts.known = saved;
+  const auto reader = TreeReader::Make(image.tree(), image.opener(), options);
+  read(*reader, 9);
+  for (const uint64_t span : {3, 12, 6}) {
+    while (!reader->HasDecoded(ino, span * kSpan + 5000, 100)) {
+      std::this_thread::yield();
+    }
+  }
+  while (!reader->HasDecoded(image.ino("before"), 0, 1000)) {
+    std::this_thread::yield();
+  }
+}
+
 TEST(TreeReader, DoesNotDecodeAheadOfRandomReads) {
   TestImage image({WithLargeFile(RandomBytes(16 * kSpan, 6))});
   {

@@ -157,6 +157,7 @@ std::string DiskUsage(const Inventory& inventory, bool human) {
                              {"Manifests and configs", "blobs/"},
                              {"Layer indexes", "imgmount/layers/"},
                              {"Merged trees", "imgmount/trees/"},
+                             {"Program starts", "imgmount/starts/"},
                              {"Partial downloads", "imgmount/partial/"},
                              {"Total", ""}};
   std::set<CacheItem> documents;

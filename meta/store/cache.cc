@@ -117,7 +117,8 @@ Result<Cache> Cache::Open(const fs::path& folder) {
   const Cache cache(fs::absolute(folder), fs::absolute(folder));
   for (const char* sub :
        {"blobs/sha256", "blobs/sha512", "imgmount/layers", "imgmount/trees",
-        "imgmount/partial", "imgmount/locks", "imgmount/mounts"}) {
+        "imgmount/starts", "imgmount/partial", "imgmount/locks",
+        "imgmount/mounts"}) {
     auto made = MakeDirectories(cache.folder_ / sub);
     if (!made) return AsIo(made.error().In("cache folder"));
   }
@@ -172,6 +173,10 @@ fs::path Cache::PartialPath(const Digest& digest) const {
 
 fs::path Cache::LayerFolder(const Digest& digest) const {
   return folder_ / "imgmount" / "layers" / digest.hex();
+}
+
+fs::path Cache::StartsPath(std::string_view key) const {
+  return folder_ / "imgmount" / "starts" / key;
 }
 
 fs::path Cache::TreePath(std::string_view key) const {

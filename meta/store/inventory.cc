@@ -20,6 +20,7 @@ namespace fs = std::filesystem;
 constexpr int kMaxIndexDepth = 4;
 constexpr char kPartial[] = "imgmount/partial/";
 constexpr char kTrees[] = "imgmount/trees/";
+constexpr char kStarts[] = "imgmount/starts/";
 // What a killed process left half written; until then somebody may be at it.
 constexpr auto kAbandonedAfter = std::chrono::hours(24);
 
@@ -54,7 +55,7 @@ uint64_t BytesBelow(const fs::path& path) {
 
 Status ListItems(const Cache& cache, std::map<CacheItem, uint64_t>& items) {
   for (const char* folder : {"blobs/sha256/", "blobs/sha512/",
-                             "imgmount/layers/", kTrees, kPartial}) {
+                             "imgmount/layers/", kTrees, kStarts, kPartial}) {
     std::error_code error;
     fs::directory_iterator it(cache.folder() / folder, error);
     for (; !error && it != fs::directory_iterator(); it.increment(error)) {
@@ -72,6 +73,7 @@ Status ListItems(const Cache& cache, std::map<CacheItem, uint64_t>& items) {
 void AddTrees(const Image& image, std::set<CacheItem>& items) {
   for (size_t n = 0; n <= image.manifest.layers.size(); ++n) {
     items.insert(TreeItem(TreeKey(image, n)));
+    items.insert(StartsItem(TreeKey(image, n)));
   }
 }
 
@@ -146,7 +148,8 @@ void AddHeld(const Use& use, Inventory& inventory) {
   // Somebody may be about to open a tree that cannot be told from here: all
   // stay.
   for (const auto& [item, bytes] : inventory.items) {
-    if (item.starts_with(kTrees)) inventory.held.insert(item);
+    if (item.starts_with(kTrees) || item.starts_with(kStarts))
+      inventory.held.insert(item);
   }
 }
 
@@ -232,5 +235,6 @@ CacheItem LayerItem(const Digest& digest) {
 }
 
 CacheItem TreeItem(const std::string& key) { return kTrees + key; }
+CacheItem StartsItem(const std::string& key) { return kStarts + key; }
 
 }  // namespace imgmount

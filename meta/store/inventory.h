@@ -19,7 +19,8 @@
 namespace imgmount {
 
 // What can be removed by itself, by its path below the cache's folder: a blob,
-// a layer's folder of derived files, a tree, a partial download.
+// a layer's folder of derived files, a tree, the starts of its programs, a
+// partial download.
 using CacheItem = std::string;
 
 // What index.json has names for, with all its platforms that are here.
@@ -57,6 +58,7 @@ Result<Inventory> TakeInventory(const Cache& cache, const RemovalLock& lock);
 CacheItem BlobItem(const Digest& digest);
 CacheItem LayerItem(const Digest& digest);
 CacheItem TreeItem(const std::string& key);
+CacheItem StartsItem(const std::string& key);
 
 }  // namespace imgmount
 

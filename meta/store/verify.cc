@@ -13,6 +13,7 @@
 #include "meta/layer/span_table.h"
 #include "meta/store/layer_facts.h"
 #include "meta/store/layer_store.h"
+#include "meta/store/starts_file.h"
 #include "meta/store/use_lock.h"
 #include "meta/union/union_tree.h"
 
@@ -57,6 +58,11 @@ class Verifier {
     if (item.starts_with("blobs/")) return Blob(item);
     if (item.starts_with("imgmount/layers/")) return Layer(item);
     if (item.starts_with("imgmount/trees/")) Tree(item);
+    if (item.starts_with("imgmount/starts/")) {
+      const fs::path path = cache_.folder() / item;
+      const auto starts = ReadStarts(path, path.filename().native());
+      Note(item, starts ? Status() : Failure(starts.error()));
+    }
     return {};
   }
 

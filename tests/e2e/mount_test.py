@@ -236,6 +236,39 @@ class AMountedImage(harness.EndToEnd):
             self.assertEqual(process.wait(timeout=60), 0)
             self.assertFalse(os.path.ismount(mounted))
 
+    def test_what_a_program_reads_as_it_starts_is_remembered(self):
+        content = [os.urandom(3 << 20) for _ in range(5)]
+        add_image(self.layout, "large",
+                  tar(*(file(f"f{n}", c) for n, c in enumerate(content))))
+        self.image = f"oci:{self.layout.folder}:large"
+        folder = self.cache / "imgmount/starts"
+
+        def start():
+            process, mounted = self.foreground()
+            for n in (3, 0, 4, 1):
+                with open(mounted / f"f{n}", "rb", buffering=0) as data:
+                    os.posix_fadvise(data.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
+                    data.seek(1 << 20)
+                    self.assertEqual(data.read(4096),
+                                     content[n][1 << 20:][:4096])
+            self.unmount_when_idle(mounted)
+            self.assertEqual(process.wait(timeout=60), 0)
+            [starts] = folder.iterdir()
+            return starts
+
+        starts = start()
+        known = starts.read_bytes()
+        self.assertLess(len(known), 1000)
+        self.assertEqual(start().read_bytes(), known)
+        self.out_of("imgcache", "verify")
+        starts.write_bytes(known[:-1])
+        done = self.run_tool("imgcache", "verify")
+        self.assertEqual(done.returncode, harness.CORRUPT, done.stderr)
+        self.assertIn(starts.name, done.stdout)
+        self.assertEqual(start().read_bytes(), known)
+        self.out_of("imgcache", "prune")  # the layout's images are not its own
+        self.assertEqual(list(folder.iterdir()), [])
+
     def test_it_can_be_mounted_at_two_places(self):
         one, two = self.mount(self.image), self.mount(self.image, at="two")
         self.assert_same_tree(one, two)

@@ -8,8 +8,10 @@
 #include <fstream>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "meta/base/file.h"
+#include "meta/store/starts_file.h"
 #include "meta/union/union_tree.h"
 #include "tests/cases/cases.h"
 #include "tests/support/tar_builder.h"
@@ -87,6 +89,11 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: write_seeds DIR\n");
     return 64;
   }
+  Write(std::filesystem::path(argv[1]) / "starts_file_fuzz" / "two",
+        imgmount::FormatStarts(
+            std::vector<imgmount::ProgramStart>{{{1, 2, 3}, {4, 5, 6}},
+                                                {{7, 8, 9}}},
+            ""));
   for (const Case& image : GoodCases()) WriteSeeds(argv[1], image);
   for (const Case& image : HostileCases()) WriteSeeds(argv[1], image);
   return 0;

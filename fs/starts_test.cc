@@ -1,0 +1,169 @@
+#include "fs/starts.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <set>
+
+namespace imgmount {
+namespace {
+
+using testing::ElementsAre;
+
+StartPart Part(uint64_t number, uint32_t length = 1000) {
+  return {.offset = number << 21, .length = length, .layer = 0};
+}
+
+ProgramStart Parts(uint64_t first, uint64_t count, uint32_t length = 1000) {
+  ProgramStart start;
+  for (uint64_t i = 0; i < count; ++i) {
+    start.push_back(Part(first + i, length));
+  }
+  return start;
+}
+
+class StartsTest : public ::testing::Test {
+ protected:
+  void Make(std::vector<ProgramStart> known,
+            std::chrono::milliseconds pause = std::chrono::hours(1)) {
+    starts_.emplace(
+        StartsOptions{.known = std::move(known),
+                      .save =
+                          [this](const std::vector<ProgramStart>& starts) {
+                            const std::lock_guard lock(mutex_);
+                            saved_ = starts;
+                            changed_.notify_all();
+                          },
+                      .pause = pause},
+        [this](const StartPart& part) {
+          const std::lock_guard lock(mutex_);
+          needed_.insert(part.offset >> 21);
+        },
+        [this](const StartPart& part) {
+          const std::lock_guard lock(mutex_);
+          EXPECT_TRUE(needed_.contains(part.offset >> 21));
+          EXPECT_TRUE(decoded_.insert(part.offset >> 21).second);
+          changed_.notify_all();
+        });
+  }
+  void Read(uint64_t number, uint32_t length = 1000) {
+    starts_->OnRead(0, number << 21, length);
+  }
+  void Read(const ProgramStart& start) {
+    for (const StartPart& part : start) Read(part.offset >> 21, part.length);
+  }
+  template <typename Condition>
+  void WaitUntil(Condition condition) {
+    std::unique_lock lock(mutex_);
+    ASSERT_TRUE(changed_.wait_for(lock, std::chrono::seconds(60), condition));
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::optional<std::vector<ProgramStart>> saved_;
+  std::set<uint64_t> needed_;
+  std::set<uint64_t> decoded_;
+  std::optional<Starts> starts_;  // uses all of the above
+};
+
+TEST_F(StartsTest, RemembersWhatWasReadInItsOrder) {
+  Make({});
+  Read(7, 100);
+  Read(3, 4096);
+  Read(7, 300);
+  Read(7, 200);
+  Read(9, 50);
+  starts_.reset();
+  ASSERT_TRUE(saved_);
+  EXPECT_THAT(*saved_, ElementsAre(ElementsAre(Part(7, 300), Part(3, 4096),
+                                               Part(9, 50))));
+  EXPECT_TRUE(decoded_.empty());
+}
+
+TEST_F(StartsTest, DecodesWhatTheSameStartReadLastTime) {
+  Make({Parts(100, 5), Parts(1, 5), Parts(50, 5)});
+  Read(1);
+  WaitUntil([&] { return decoded_.size() == 4; });
+  EXPECT_THAT(decoded_, ElementsAre(2, 3, 4, 5));
+  Read(Parts(2, 4));
+  starts_.reset();
+  EXPECT_FALSE(saved_) << "nothing new";
+}
+
+TEST_F(StartsTest, DoesNothingForAStartThatItDoesNotKnow) {
+  Make({Parts(100, 5)});
+  Read(1);
+  Read(101);  // is in a known one, but not its beginning
+  starts_.reset();
+  EXPECT_TRUE(decoded_.empty());
+  EXPECT_TRUE(needed_.empty());
+}
+
+TEST_F(StartsTest, IsAheadByWhatTheSpanCacheHolds) {
+  Make({Parts(0, 60, 2 << 20)});
+  Read(0, 2 << 20);
+  WaitUntil([&] { return decoded_.contains(11); });
+  {
+    const std::lock_guard lock(mutex_);
+    EXPECT_LE(decoded_.size(), 13u);
+  }
+  // The program comes nearer, not quite in that order.
+  Read(10, 2 << 20);
+  WaitUntil([&] { return decoded_.contains(21); });
+  starts_.reset();
+  EXPECT_LE(decoded_.size(), 23u);
+}
+
+TEST_F(StartsTest, APauseEndsAStart) {
+  Make({}, std::chrono::milliseconds(1));
+  Read(Parts(0, 4));
+  WaitUntil([&] { return saved_.has_value(); });
+  EXPECT_EQ(saved_->front(), Parts(0, 4));
+  Read(0);
+  WaitUntil([&] { return decoded_.size() == 3; });
+}
+
+TEST_F(StartsTest, AWalkIsNoStart) {
+  Make({});
+  Read(Parts(0, kMaxStartParts));
+  Read(kMaxStartParts);
+  Read(Parts(0, 5));
+  starts_.reset();
+  EXPECT_FALSE(saved_);
+}
+
+TEST_F(StartsTest, NorIsAReadOrTwo) {
+  Make({});
+  Read(Parts(0, 2));
+  starts_.reset();
+  EXPECT_FALSE(saved_);
+}
+
+TEST_F(StartsTest, TheLastStartReplacesOneThatBeganAlike) {
+  Make({Parts(100, 5), Parts(0, 5)});
+  Read(0);
+  Read(Parts(20, 5));
+  starts_.reset();
+  ASSERT_TRUE(saved_);
+  ASSERT_EQ(saved_->size(), 2u);
+  EXPECT_EQ(saved_->front().size(), 6u);
+  EXPECT_EQ(saved_->back(), Parts(100, 5));
+}
+
+TEST_F(StartsTest, TheOldestGivesWay) {
+  std::vector<ProgramStart> known;
+  for (uint64_t i = 0; i < kMaxStarts; ++i) {
+    known.push_back(Parts(1000 * (i + 1), 5));
+  }
+  Make(known);
+  Read(Parts(0, 5));
+  starts_.reset();
+  ASSERT_TRUE(saved_);
+  ASSERT_EQ(saved_->size(), kMaxStarts);
+  EXPECT_EQ(saved_->front(), Parts(0, 5));
+  EXPECT_EQ(saved_->back(), known[kMaxStarts - 2]);
+}
+
+}  // namespace
+}  // namespace imgmount
