@@ -86,7 +86,7 @@ class LargeImages(hostile_test.Hostile):
             for n in range(1, 10_001):
                 path = b"d/" * n
                 record = b" path=" + path + b"\n"
-                length = len(record) + len(str(len(record) + 6))
+                length = len(record)
                 while len(str(length)) + len(record) != length:
                     length += 1
                 body = str(length).encode() + record
