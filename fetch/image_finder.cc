@@ -363,8 +363,11 @@ void ImageOptions::AddTo(CLI::App& app) {
   app.add_flag("-q,--quiet", quiet, "Show no progress");
 }
 
-Result<NamedImage> OpenImage(const std::string& image,
-                             const ImageOptions& options, const ToolIo& io) {
+namespace {
+
+Result<NamedImage> OpenNamedImage(const std::string& image,
+                                  const ImageOptions& options,
+                                  const ToolIo& io) {
   IMGMOUNT_TRY(const ImageName parsed, ImageName::Parse(image));
   Platform platform = Platform::OfThisMachine();
   if (!options.platform.empty()) {
@@ -414,7 +417,7 @@ Result<NamedImage> OpenImage(const std::string& image,
   return named;
 }
 
-Result<ResolvedImage> FindOrResolve(NamedImage& named) {
+Result<ResolvedImage> FindOrResolveAny(NamedImage& named) {
   auto cached = FindCached(named);
   // Whatever is wrong with what is cached, the source has it right.
   if (!cached) return ResolveAnew(named);
@@ -423,6 +426,31 @@ Result<ResolvedImage> FindOrResolve(NamedImage& named) {
   if (!current) return Failure(std::move(current).error().In(named.familiar));
   if (*current) return *std::move(cached);
   return ResolveAnew(named);
+}
+
+}  // namespace
+
+Result<NamedImage> OpenImage(const std::string& image,
+                             const ImageOptions& options, const ToolIo& io) {
+  IMGMOUNT_TRY(NamedImage named, OpenNamedImage(image, options, io));
+  if (!options.platform.empty()) {
+    named.warn = [&io](const std::string& text) {
+      io.err << "warning: " << text << '\n';
+    };
+  }
+  return named;
+}
+
+Result<ResolvedImage> FindOrResolve(NamedImage& named) {
+  IMGMOUNT_TRY(ResolvedImage resolved, FindOrResolveAny(named));
+  const Platform& found = resolved.image.config.platform;
+  if (named.warn && !found.architecture.empty() &&
+      named.platform.Match(found) == 0) {
+    named.warn(fmt::format("{}: there is no image for {}; this one is for {}",
+                           named.familiar, named.platform.Text(),
+                           found.Text()));
+  }
+  return resolved;
 }
 
 Result<Source::Document> FetchTop(NamedImage& named) {

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -73,6 +74,8 @@ struct NamedImage {
   PullPolicy pull;
   std::unique_ptr<Source> source;
   std::optional<uint64_t> cache_max_bytes = {};
+  // Called, if set, with what is odd about the image that was found.
+  std::function<void(const std::string&)> warn = {};
 };
 
 // What a registry's image name may stand for, best first, and why.
@@ -97,6 +100,8 @@ Result<NamedImage> OpenImage(const std::string& image,
 // Manifest and config, as the pull policy says: from the cache when they are
 // there, else from the source (at most a few kilobytes; no layer). A source
 // that is always asked gets one small question when the cache has an answer.
+// An image that is only there for another platform than was asked for is taken,
+// with a warning, as `docker pull` does.
 Result<ResolvedImage> FindOrResolve(NamedImage& image);
 
 // The manifest or index that the name stands for, from the source. Where there

@@ -256,6 +256,15 @@ class AllOfAnImage(harness.EndToEnd):
             self.run_tool("imgmount", "--platform", "all", "--layer", 0, image,
                           self.mount_point("none")), harness.USAGE, "--layer")
 
+    def test_the_only_image_is_shown_for_any_platform_with_a_warning(self):
+        for options, warned in (((), False), (("--platform", "linux/amd64"), False),
+                                (("--platform", "linux/s390x"), True)):
+            done = self.run_tool("imginspect", *options, self.image)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual("warning: " in done.stderr, warned, done.stderr)
+        self.assertIn("no image for linux/s390x; this one is for linux/amd64",
+                      done.stderr)
+
     def test_a_platform_that_cannot_be_had_is_left_out(self):
         manifests = {}
         for architecture in ("amd64", "arm64", "s390x"):
