@@ -23,6 +23,13 @@ def run(*command, **options):
     return done.stdout
 
 
+def is_running(process):
+    try:
+        return (process / "cmdline").read_bytes() != b""
+    except OSError:
+        return False
+
+
 class Peer:
     def __init__(self, work, registry):
         self.registry = registry
@@ -34,6 +41,9 @@ class Peer:
 
     def prepare(self, image):
         pass
+
+    def forget_starts(self):
+        """Of programs out of the image, if it remembers them."""
 
     def unmount(self, image):
         # What was started from the mount may take a moment to be gone.
@@ -69,6 +79,18 @@ class Imgmount(Peer):
         run(self.tools / "imgmount", "-q", "--cache-dir", self.cache,
             f"{self.registry}/{image}", self.point)
         return self.point
+
+    def unmount(self, image):
+        if not os.path.ismount(self.point):
+            return
+        process = self.daemon()
+        super().unmount(image)
+        while is_running(process):  # it writes down what was started
+            time.sleep(0.01)
+
+    def forget_starts(self):
+        for file in (self.cache / "imgmount/starts").iterdir():
+            file.unlink()
 
     def daemon(self):
         """The process that serves the mount."""
