@@ -72,6 +72,12 @@ class Sequence {
     return advice;
   }
 
+  // Whether the reader is beyond a span that was to be decoded for it.
+  bool IsPast(size_t span) {
+    const std::lock_guard lock(mutex_);
+    return span < forgotten_;
+  }
+
  private:
   static constexpr uint64_t kSlack = 1 << 20;
   static constexpr int kStreak = 2;
@@ -113,7 +119,7 @@ class SpanTreeReader final : public TreeReader {
                  return StartDecoder(key, out);
                }),
         ahead_(options_.decode_ahead_threads,
-               [this](const SpanKey& key) { Decode(key); }) {
+               [this](const SpanKey& key) { DecodeAheadOfReader(key); }) {
     if (!options_.starts.save) return;
     starts_.emplace(
         options_.starts,
@@ -149,6 +155,7 @@ class SpanTreeReader final : public TreeReader {
   // Appends `length` bytes at `physical` of the layer's tar.
   Status AppendTar(LayerPosition position, uint64_t physical, uint64_t length,
                    FileBytes& out);
+  void DecodeAheadOfReader(const SpanKey& key);
   // Up to byte `end` of the span, or all there is.
   void Decode(const SpanKey& key, uint64_t end = kMaxSpanBytes);
   // Calls `use(layer, key, end)` with the span that a part lies in, and where
@@ -347,6 +354,11 @@ Result<std::unique_ptr<SpanDecoder>> SpanTreeReader::StartDecoder(
   const OpenedLayer& opened = *layer->opened;
   return SpanDecoder::Start(*opened.spans, key.span, *opened.blob,
                             opened.frames.get(), out);
+}
+
+void SpanTreeReader::DecodeAheadOfReader(const SpanKey& key) {
+  const auto layer = OpenLayer(key.layer);
+  if (layer && !(*layer)->sequence.IsPast(key.span)) Decode(key);
 }
 
 void SpanTreeReader::Decode(const SpanKey& key, uint64_t end) {

