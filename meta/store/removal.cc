@@ -160,6 +160,24 @@ Result<Removal> PruneLocked(const Cache& cache, const RemovalLock& lock,
   return remover.Take();
 }
 
+// As RemoveImage(); `held` says whether that is why it failed.
+Result<Removal> TryToRemove(const Cache& cache, const std::string& text,
+                            bool& held) {
+  IMGMOUNT_TRY(const RemovalLock lock, RemovalLock::Acquire(cache));
+  IMGMOUNT_TRY(const Inventory inventory, TakeInventory(cache, lock));
+  IMGMOUNT_TRY(const FoundImage found, FindImage(inventory, text));
+  const CachedImage& image = *found.image;
+  Remover remover(cache, lock, inventory, /*dry_run=*/false);
+  if (found.name && image.names.size() > 1) {
+    IMGMOUNT_CHECK(remover.Untag(image, *found.name));
+    return remover.Take();
+  }
+  held = image.held;
+  if (held) return Fail(ErrorCode::kIo, InUse(text, image));
+  IMGMOUNT_CHECK(remover.RemoveImages({&image}));
+  return remover.Take();
+}
+
 }  // namespace
 
 Result<FoundImage> FindImage(const Inventory& inventory,
@@ -190,19 +208,12 @@ Result<FoundImage> FindImage(const Inventory& inventory,
 }
 
 Result<Removal> RemoveImage(const Cache& cache, const std::string& text) {
+  bool held = false;
+  auto removal = TryToRemove(cache, text, held);
+  if (!held) return removal;
+  // Perhaps by a mount that was just unmounted.
   IMGMOUNT_CHECK(AwaitUnmounted(cache));
-  IMGMOUNT_TRY(const RemovalLock lock, RemovalLock::Acquire(cache));
-  IMGMOUNT_TRY(const Inventory inventory, TakeInventory(cache, lock));
-  IMGMOUNT_TRY(const FoundImage found, FindImage(inventory, text));
-  const CachedImage& image = *found.image;
-  Remover remover(cache, lock, inventory, /*dry_run=*/false);
-  if (found.name && image.names.size() > 1) {
-    IMGMOUNT_CHECK(remover.Untag(image, *found.name));
-    return remover.Take();
-  }
-  if (image.held) return Fail(ErrorCode::kIo, InUse(text, image));
-  IMGMOUNT_CHECK(remover.RemoveImages({&image}));
-  return remover.Take();
+  return TryToRemove(cache, text, held);
 }
 
 Result<Removal> Prune(const Cache& cache, const PruneRules& rules) {
