@@ -6,14 +6,13 @@
 #include <utility>
 
 #include "fs/quiet_thread.h"
+#include "fs/serve_loop.h"
 
 namespace imgmount {
 namespace {
 
 // Inode numbers further apart than this are not neighbours.
 constexpr uint64_t kNear = 4096;
-// That answer reads side by side.
-constexpr uint64_t kThreads = 8;
 constexpr int kMaxInOrder = 4;
 constexpr int kEnough = 2;
 // A walk that reads files still does so now and then, however much is pushed;
@@ -56,8 +55,9 @@ void PagePusher::OnRead(Ino ino) {
   // A walk goes forward, apart from the way back up from a directory; a
   // program that picks files goes anywhere. A read is told of once it was
   // answered, so by then another thread may have told of the next.
-  const bool forward = ino != walk.last_read &&
-                       ino.number() + kThreads > walk.last_read.number();
+  const bool forward =
+      ino != walk.last_read &&
+      ino.number() + kMaxServingThreads > walk.last_read.number();
   if (forward) {
     walk.in_order = std::min(walk.in_order + 1, kMaxInOrder);
   } else {

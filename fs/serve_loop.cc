@@ -16,8 +16,6 @@
 namespace imgmount {
 namespace {
 
-constexpr size_t kMaxThreads = 8;
-
 // A program that walks a tree comes back within less; one that does not is not
 // in a hurry.
 constexpr std::chrono::microseconds kSpin(100);
@@ -112,7 +110,7 @@ void ServeLoop::LetAnotherListen() {
   if (stopped_) return;
   if (idle_ > 0) {
     wake_.notify_one();
-  } else if (threads_.size() + 1 < kMaxThreads) {
+  } else if (threads_.size() + 1 < kMaxServingThreads) {
     try {
       threads_.push_back(StartQuietThread([this] { Work(); }));
     } catch (const std::system_error&) {

@@ -24,6 +24,9 @@ struct fuse_session;
 
 namespace imgmount {
 
+// That answer side by side, at most.
+inline constexpr size_t kMaxServingThreads = 8;
+
 class ServeLoop {
  public:
   // Whether a request, header and all, is answered without waiting for
