@@ -151,7 +151,7 @@ bool Starts::End() {
   }
   known_.insert(known_.begin(), parts_);
   if (known_.size() > kMaxStarts) known_.pop_back();
-  return static_cast<bool>(options_.save);
+  return true;
 }
 
 }  // namespace imgmount

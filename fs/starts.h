@@ -27,7 +27,8 @@ namespace imgmount {
 
 struct StartsOptions {
   std::vector<ProgramStart> known;  // the last one is in front
-  // Keeps them for the next mount; called once nothing is read any more.
+  // Keeps them for the next mount; called once nothing is read any more. Must
+  // be given.
   std::function<void(const std::vector<ProgramStart>&)> save;
   std::chrono::milliseconds pause = std::chrono::seconds(1);
 };

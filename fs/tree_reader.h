@@ -25,7 +25,7 @@ struct TreeReaderOptions {
   size_t cache_bytes = 96 << 20;
   int decode_ahead_threads = 1;  // 0: none
   int decode_ahead_spans = 2;    // how far
-  StartsOptions starts = {};
+  StartsOptions starts = {};     // without `save` none are looked for
   // Told of each span or layer that cannot be read, once.
   std::function<void(std::string_view line)> log = nullptr;
 };

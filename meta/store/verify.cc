@@ -58,11 +58,7 @@ class Verifier {
     if (item.starts_with("blobs/")) return Blob(item);
     if (item.starts_with("imgmount/layers/")) return Layer(item);
     if (item.starts_with("imgmount/trees/")) Tree(item);
-    if (item.starts_with("imgmount/starts/")) {
-      const fs::path path = cache_.folder() / item;
-      const auto starts = ReadStarts(path, path.filename().native());
-      Note(item, starts ? Status() : Failure(starts.error()));
-    }
+    if (item.starts_with("imgmount/starts/")) Starts(item);
     return {};
   }
 
@@ -168,6 +164,14 @@ class Verifier {
                    UnionTree::Open(cache_.folder() / item,
                                    fs::path(item).filename().native()));
       return tree->VerifyAll();
+    }());
+  }
+
+  void Starts(const CacheItem& item) {
+    Note(item, [&]() -> Status {
+      const fs::path path = cache_.folder() / item;
+      IMGMOUNT_CHECK(ReadStarts(path, path.filename().native()));
+      return {};
     }());
   }
 
