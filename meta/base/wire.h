@@ -6,8 +6,6 @@
 #ifndef IMGMOUNT_META_BASE_WIRE_H_
 #define IMGMOUNT_META_BASE_WIRE_H_
 
-#include <xxhash.h>
-
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -17,6 +15,8 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+
+#include "meta/base/xxh3.h"
 
 namespace imgmount {
 

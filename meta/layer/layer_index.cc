@@ -1,7 +1,6 @@
 #include "meta/layer/layer_index.h"
 
 #include <fmt/format.h>
-#include <xxhash.h>
 #include <zstd.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 
 #include "meta/base/file.h"
 #include "meta/base/wire.h"
+#include "meta/base/xxh3.h"
 #include "meta/layer/entry_path.h"
 
 namespace imgmount {

@@ -1,10 +1,10 @@
 // Any bytes as the body of a layer index with right checksums: what is
 // accepted is in order.
-#include <xxhash.h>
 #include <zstd.h>
 
 #include <cstdlib>
 
+#include "meta/base/xxh3.h"
 #include "meta/layer/layer_index.h"
 
 using imgmount::LayerIndex;

@@ -1,13 +1,13 @@
 #include "meta/layer/layer_index.h"
 
 #include <gtest/gtest.h>
-#include <xxhash.h>
 #include <zstd.h>
 
 #include <cstring>
 #include <random>
 
 #include "meta/base/file.h"
+#include "meta/base/xxh3.h"
 #include "tests/support/tar_builder.h"
 
 namespace imgmount {

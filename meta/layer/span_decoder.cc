@@ -1,10 +1,10 @@
 #include <fmt/format.h>
-#include <xxhash.h>
 #include <zstd.h>
 
 #include <algorithm>
 #include <vector>
 
+#include "meta/base/xxh3.h"
 #include "meta/layer/gzip_stream.h"
 #include "meta/layer/span_format.h"
 #include "meta/layer/span_table.h"

@@ -3,13 +3,13 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
-#include <xxhash.h>
 #include <zstd.h>
 
 #include <algorithm>
 
 #include "meta/base/digest.h"
 #include "meta/base/wire.h"
+#include "meta/base/xxh3.h"
 #include "meta/layer/span_format.h"
 
 namespace imgmount {

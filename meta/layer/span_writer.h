@@ -2,7 +2,6 @@
 #ifndef IMGMOUNT_META_LAYER_SPAN_WRITER_H_
 #define IMGMOUNT_META_LAYER_SPAN_WRITER_H_
 
-#include <xxhash.h>
 #include <zstd.h>
 
 #include <cstdint>
@@ -15,6 +14,7 @@
 
 #include "meta/base/file.h"
 #include "meta/base/result.h"
+#include "meta/base/xxh3.h"
 #include "meta/layer/span_format.h"
 
 namespace imgmount {

@@ -1,11 +1,11 @@
 #include "meta/store/layer_facts.h"
 
 #include <fmt/format.h>
-#include <xxhash.h>
 
 #include <nlohmann/json.hpp>
 
 #include "meta/base/file.h"
+#include "meta/base/xxh3.h"
 #include "meta/image/json.h"
 
 namespace imgmount {

@@ -1,11 +1,10 @@
 #include "meta/store/starts_file.h"
 
-#include <xxhash.h>
-
 #include <array>
 
 #include "meta/base/file.h"
 #include "meta/base/wire.h"
+#include "meta/base/xxh3.h"
 
 namespace imgmount {
 namespace {

@@ -1,7 +1,6 @@
 // libFuzzer: a list of program starts that is taken is one that we would write.
 //
 // The checksum is made right first, so that the fuzzer gets behind it.
-#include <xxhash.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -10,6 +9,7 @@
 #include <span>
 #include <string>
 
+#include "meta/base/xxh3.h"
 #include "meta/store/starts_file.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

@@ -1,7 +1,6 @@
 #include "meta/union/block_writer.h"
 
 #include <unistd.h>
-#include <xxhash.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -9,6 +8,7 @@
 #include <utility>
 
 #include "meta/base/wire.h"
+#include "meta/base/xxh3.h"
 
 namespace imgmount {
 namespace {

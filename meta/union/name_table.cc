@@ -1,8 +1,8 @@
 #include "meta/union/name_table.h"
 
-#include <xxhash.h>
-
 #include <random>
+
+#include "meta/base/xxh3.h"
 
 namespace imgmount {
 namespace {

@@ -2,7 +2,6 @@
 
 #include <sys/stat.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -11,6 +10,7 @@
 #include <utility>
 
 #include "meta/base/wire.h"
+#include "meta/base/xxh3.h"
 #include "meta/layer/entry_path.h"
 
 namespace imgmount {

@@ -1,11 +1,10 @@
 #include "meta/union/tree_seal.h"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <cstring>
 
 #include "meta/base/wire.h"
+#include "meta/base/xxh3.h"
 #include "meta/union/tree_format.h"
 
 namespace imgmount::testing {

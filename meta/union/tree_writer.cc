@@ -1,7 +1,6 @@
 #include "meta/union/tree_writer.h"
 
 #include <sys/stat.h>
-#include <xxhash.h>
 
 #include <algorithm>
 #include <limits>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "meta/base/wire.h"
+#include "meta/base/xxh3.h"
 #include "meta/union/block_writer.h"
 #include "meta/union/tree_format.h"
 

@@ -3,7 +3,6 @@
 // again puts it right.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <xxhash.h>
 
 #include <filesystem>
 #include <fstream>
@@ -15,6 +14,7 @@
 #include <vector>
 
 #include "fs/tree_reader.h"
+#include "meta/base/xxh3.h"
 #include "meta/store/layer_store.h"
 #include "tests/support/image_writer.h"
 #include "tests/support/tar_builder.h"

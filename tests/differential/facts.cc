@@ -6,7 +6,6 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -15,6 +14,7 @@
 #include <utility>
 
 #include "meta/base/file.h"
+#include "meta/base/xxh3.h"
 #include "meta/layer/entry_path.h"
 
 namespace imgmount::testing {

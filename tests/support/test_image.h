@@ -4,7 +4,6 @@
 #define IMGMOUNT_TESTS_SUPPORT_TEST_IMAGE_H_
 
 #include <gtest/gtest.h>
-#include <xxhash.h>
 
 #include <algorithm>
 #include <atomic>
@@ -16,6 +15,7 @@
 #include <vector>
 
 #include "fs/tree_reader.h"
+#include "meta/base/xxh3.h"
 #include "meta/layer/span_table.h"
 #include "meta/union/layer_builder.h"
 #include "meta/union/union_tree.h"
