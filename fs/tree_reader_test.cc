@@ -159,7 +159,7 @@ TEST(TreeReader, DecodesAheadWhenReadingInOrder) {
   };
   const auto reader = TreeReader::Make(image.tree(), image.opener());
   std::string all;
-  while (all.size() < kBlockBytes) {
+  while (all.size() < 4 * 65536) {
     all += ReadAll(*reader, image.ino("large"), all.size(), 65536);
   }
   third_span_decoded.wait();

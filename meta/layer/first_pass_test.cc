@@ -158,6 +158,29 @@ TEST(FirstPass, GzipSpansGiveTheTar) {
   }
 }
 
+TEST(FirstPass, ASpanBeginsWhereAProgramDoes) {
+  const std::string program =
+      ReadFile("/proc/self/exe", 256 << 20)->substr(0, 300'000);
+  TarBuilder tar;
+  for (uint64_t i = 0; i < 5; ++i) {
+    tar.File("text" + std::to_string(i), TextLikeBytes(1'500'000, i));
+    tar.File("program" + std::to_string(i), program);
+  }
+  const std::string bytes = tar.Build();
+  const Layer layer(Gzip(bytes));
+  ExpectSpansGive(layer, bytes);
+  EXPECT_EQ(layer.table->span_count(), 6u);
+  const std::string front = program.substr(0, 1000);
+  size_t programs = 0;
+  for (size_t at = bytes.find(front); at != std::string::npos;
+       at = bytes.find(front, at + 1)) {
+    const Span span = layer.table->span(layer.table->Find(at));
+    EXPECT_LT(at - span.offset, 128u << 10);
+    ++programs;
+  }
+  EXPECT_EQ(programs, 5u);
+}
+
 TEST(FirstPass, GzipThatDoesNotCompressOrDoesSoExtremely) {
   const std::string noise =
       TarBuilder().File("f", testing::RandomBytes(13 << 20, 1)).Build();

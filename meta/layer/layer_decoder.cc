@@ -7,6 +7,7 @@
 
 #include "meta/layer/bzip2_stream.h"
 #include "meta/layer/gzip_stream.h"
+#include "meta/layer/program_start.h"
 #include "meta/layer/sparse_window.h"
 #include "meta/layer/xz_stream.h"
 #include "meta/layer/zstd_stream.h"
@@ -45,6 +46,9 @@ class StoredLayer : public LayerDecoder {
   SpanWriter& spans_;
 };
 
+// A span may end every kStretchBytes. A checkpoint is taken there as long as it
+// is not known yet what follows; it becomes the start of a span where a program
+// begins right after it, or where the span before it is long enough.
 class GzipLayer : public LayerDecoder {
  public:
   GzipLayer(TarOutput& output, SpanWriter& spans)
@@ -56,74 +60,95 @@ class GzipLayer : public LayerDecoder {
     auto in = piece.bytes;
     while (true) {
       IMGMOUNT_TRY(auto room, output_.Room());
-      room = room.first(std::min<size_t>(
-          room.size(), checkpoint_ ? kWindowBytes - checkpoint_->out.size()
-                                   : kSpanBytes - spans_.span_length()));
+      room = room.first(std::min<size_t>(room.size(), StepBytes()));
       auto out = room;
       const auto before = in;
       IMGMOUNT_CHECK(stream_.Step(in, out));
       const auto used = before.first(before.size() - in.size());
       const auto made = room.first(room.size() - out.size());
       in_offset_ += used.size();
+      if (checkpoint_) checkpoint_->Watch(used, made, spans_.size());
       IMGMOUNT_CHECK(spans_.Append(made));
-      if (checkpoint_) IMGMOUNT_CHECK(Watch(used, made));
       IMGMOUNT_CHECK(output_.Commit(made.size()));
+      if (checkpoint_ && stream_.at_member()) checkpoint_->watching = false;
       IMGMOUNT_CHECK(Cut());
       // With room left, the decoder has nothing more to give.
       if (in.empty() && !out.empty()) return {};
     }
   }
   Status Finish() override {
-    IMGMOUNT_CHECK(EndSpan());
+    spans_.End(in_offset_);
     return stream_.CheckEnd();
   }
 
  private:
-  // The state at the span's start, until it is known what of it is needed.
+  static constexpr uint64_t kStretchBytes = 128 << 10;
+  static constexpr uint64_t kMinSpanBytes = kSpanBytes / 2;
+  static_assert(kStretchBytes % kBlockBytes == 0);
+  static_assert(kStretchBytes >= kWindowBytes);
+
   struct Checkpoint {
+    uint64_t length;  // of the span up to here
+    uint64_t in_offset;
     std::string state;
-    std::vector<std::byte> in;   // since then
-    std::vector<std::byte> out;  // since then
-  };
-  static_assert(kSpanBytes >= kWindowBytes);
+    bool watching = true;             // it shows what of its window is needed
+    std::vector<std::byte> in = {};   // since then, while watching
+    std::vector<std::byte> out = {};  // likewise
+    bool at_program = false;          // one starts soon after it
 
-  // A member's start is a checkpoint for free: taken early, it saves a state.
-  Status Cut() {
-    const uint64_t length = spans_.span_length();
-    if (stream_.at_member() && length >= kSpanBytes / 2) {
-      IMGMOUNT_CHECK(EndSpan());
-      spans_.Begin(SpanKind::kGzipStart, SpanFile::kBlob, in_offset_);
-    } else if (stream_.in_data() && length >= kSpanBytes) {
-      IMGMOUNT_CHECK(EndSpan());
-      spans_.Begin(SpanKind::kIsalState, SpanFile::kBlob, in_offset_);
-      checkpoint_.emplace(Checkpoint{stream_.SaveState(), {}, {}});
-    }
-    return {};
-  }
-
-  Status Watch(std::span<const std::byte> in, std::span<const std::byte> out) {
-    Checkpoint& c = *checkpoint_;
-    c.in.insert(c.in.end(), in.begin(), in.end());
-    c.out.insert(c.out.end(), out.begin(), out.end());
-    if (c.out.size() == kWindowBytes || stream_.at_member()) {
-      DropUnusedWindow(c.state, c.in, c.out);
-      return EndCheckpoint();
+    void Watch(std::span<const std::byte> used, std::span<const std::byte> made,
+               uint64_t offset) {
+      at_program = at_program || HoldsProgramStart(made, offset);
+      if (!watching) return;
+      in.insert(in.end(), used.begin(), used.end());
+      out.insert(out.end(), made.begin(), made.end());
+      watching = out.size() < kWindowBytes && in.size() <= kMaxWatched;
     }
     // Much input that gives nothing is no real layer's, and is not kept.
-    if (c.in.size() > 2 * kWindowBytes) return EndCheckpoint();
+    static constexpr size_t kMaxWatched = 2 * kWindowBytes;
+  };
+
+  // How far to decode before something is to be done.
+  uint64_t StepBytes() const {
+    if (checkpoint_ && checkpoint_->watching) {
+      return kWindowBytes - checkpoint_->out.size();
+    }
+    return kStretchBytes - spans_.span_length() % kStretchBytes;
+  }
+
+  Status Cut() {
+    const uint64_t length = spans_.span_length();
+    // A member's start is a checkpoint for free: taken early, it saves a state.
+    if (stream_.at_member() && length >= kMinSpanBytes) {
+      checkpoint_.reset();
+      spans_.End(in_offset_);
+      spans_.Begin(SpanKind::kGzipStart, SpanFile::kBlob, in_offset_);
+      return {};
+    }
+    if (length % kStretchBytes != 0) return {};
+    if (checkpoint_ && length > checkpoint_->length) {
+      if (checkpoint_->at_program || checkpoint_->length >= kSpanBytes) {
+        IMGMOUNT_CHECK(StartSpanAtCheckpoint());
+      }
+      checkpoint_.reset();
+    }
+    if (!checkpoint_ && stream_.in_data() &&
+        spans_.span_length() >= kMinSpanBytes) {
+      checkpoint_.emplace(Checkpoint{.length = spans_.span_length(),
+                                     .in_offset = in_offset_,
+                                     .state = stream_.SaveState()});
+    }
     return {};
   }
 
-  Status EndCheckpoint() {
-    const Status set = spans_.SetState(checkpoint_->state);
-    checkpoint_.reset();
-    return set;
-  }
-
-  Status EndSpan() {
-    if (checkpoint_) IMGMOUNT_CHECK(EndCheckpoint());
-    spans_.End(in_offset_);
-    return {};
+  Status StartSpanAtCheckpoint() {
+    Checkpoint& c = *checkpoint_;
+    if (c.in.size() <= Checkpoint::kMaxWatched) {
+      DropUnusedWindow(c.state, c.in, c.out);
+    }
+    spans_.Split(spans_.span_length() - c.length, SpanKind::kIsalState,
+                 c.in_offset);
+    return spans_.SetState(c.state);
   }
 
   TarOutput& output_;

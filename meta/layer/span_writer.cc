@@ -98,6 +98,18 @@ void SpanWriter::End(uint64_t in_end) {
   next_ = {};
 }
 
+void SpanWriter::Split(uint64_t length, SpanKind kind, uint64_t in_offset) {
+  const auto file = static_cast<SpanFile>(next_.file);
+  next_.length -= length;
+  next_.in_length = in_offset - next_.in_offset;
+  spans_.push_back(next_);
+  Begin(kind, file, in_offset);
+  next_.offset -= length;
+  next_.length = length;
+  next_.first_block =
+      spans_.back().first_block + BlockCount(spans_.back().length);
+}
+
 Status SpanWriter::Finish() {
   SpansHeader header = {};
   header.magic = kSpansMagic;

@@ -33,6 +33,9 @@ class SpanWriter {
   Status Append(std::span<const std::byte> data);
   // The span's compressed bytes end at `in_end`.
   void End(uint64_t in_end);
+  // The last `length` bytes appended, which come from `in_offset` on, begin the
+  // next span of the same file. REQUIRES: whole blocks are before them.
+  void Split(uint64_t length, SpanKind kind, uint64_t in_offset);
 
   uint64_t span_length() const { return next_.length; }
   uint64_t size() const { return size_; }  // of the uncompressed tar so far
