@@ -33,7 +33,7 @@ void DecodeAhead::Want(const SpanKey& key) {
   if (wanted_.size() == kMaxWanted) wanted_.pop_front();
   wanted_.push_back(key);
   if (threads_.size() < max_threads_) {
-    threads_.push_back(StartQuietThread([this] { Run(); }));
+    threads_.push_back(StartBackgroundThread([this] { Run(); }));
   }
   wake_.notify_one();
 }

@@ -31,6 +31,7 @@ struct SpanCache::Entry {
   std::condition_variable progress;
   // Under `mutex`:
   bool busy = false;  // one thread owns decoder and buffer's tail
+  int waiting = 0;    // callers of Get()
   uint64_t ready = 0;
   std::optional<Error> error;
 
@@ -52,6 +53,19 @@ Result<PinnedBytes> SpanCache::Get(const SpanKey& key, uint64_t length,
   Leave(entry, !status);
   if (!status) return Failure(std::move(status).error());
   return PinnedBytes{entry, entry->buffer.memory().first(end)};
+}
+
+void SpanCache::Prepare(const SpanKey& key, uint64_t length, uint64_t end) {
+  const std::shared_ptr<Entry> entry = Enter(key, length);
+  bool failed = false;
+  {
+    std::unique_lock lock(entry->mutex);
+    if (!entry->busy && !entry->error) {
+      DecodeBlocks(*entry, lock, end, [&] { return entry->waiting > 0; });
+      failed = entry->error.has_value();
+    }
+  }
+  Leave(entry, failed);
 }
 
 bool SpanCache::Has(const SpanKey& key, uint64_t end) {
@@ -123,26 +137,34 @@ Status SpanCache::Decode(Entry& entry, uint64_t end) {
   while (entry.ready < end) {
     if (entry.error) return Failure(*entry.error);
     if (entry.busy) {
+      ++entry.waiting;
       entry.progress.wait(lock);
+      --entry.waiting;
       continue;
     }
-    entry.busy = true;
-    Status status;
-    // Block by block, so that those who wait for less go on earlier.
-    while (status && entry.ready < end) {
-      const uint64_t step = std::min(end, entry.ready + kBlockBytes);
-      lock.unlock();
-      status = StepDecoder(entry, step);
-      lock.lock();
-      if (status) entry.ready = entry.decoder->ready();
-      entry.progress.notify_all();
-    }
-    if (!status) entry.error = std::move(status).error();
-    if (entry.error || entry.ready == entry.length) entry.decoder.reset();
-    entry.busy = false;
-    entry.progress.notify_all();
+    DecodeBlocks(entry, lock, end, [] { return false; });
   }
   return {};
+}
+
+template <typename Stop>
+void SpanCache::DecodeBlocks(Entry& entry, std::unique_lock<std::mutex>& lock,
+                             uint64_t end, const Stop& stop) {
+  entry.busy = true;
+  Status status;
+  // Block by block, so that those who wait for less go on earlier.
+  while (status && entry.ready < end && !stop()) {
+    const uint64_t step = std::min(end, entry.ready + kBlockBytes);
+    lock.unlock();
+    status = StepDecoder(entry, step);
+    lock.lock();
+    if (status) entry.ready = entry.decoder->ready();
+    entry.progress.notify_all();
+  }
+  if (!status) entry.error = std::move(status).error();
+  if (entry.error || entry.ready == entry.length) entry.decoder.reset();
+  entry.busy = false;
+  entry.progress.notify_all();
 }
 
 Status SpanCache::StepDecoder(Entry& entry, uint64_t end) try {

@@ -52,6 +52,9 @@ class SpanCache {
   // The span's first `end` bytes; REQUIRES: end <= length, and the same length
   // each time.
   Result<PinnedBytes> Get(const SpanKey& key, uint64_t length, uint64_t end);
+  // Decodes them before anybody asks; leaves that to those who wait for the
+  // span as soon as there are any.
+  void Prepare(const SpanKey& key, uint64_t length, uint64_t end);
 
   // Nobody is expected to ask for the span again: its memory is used for the
   // next ones, while the processor still has it at hand. A span that somebody
@@ -74,6 +77,10 @@ class SpanCache {
   // Drops what was not used for longest, until the rest fits.
   void Trim(Lru& dropped);
   Status Decode(Entry& entry, uint64_t end);
+  // With `lock` on the entry's mutex: until `end`, or until `stop` says so.
+  template <typename Stop>
+  void DecodeBlocks(Entry& entry, std::unique_lock<std::mutex>& lock,
+                    uint64_t end, const Stop& stop);
   Status StepDecoder(Entry& entry, uint64_t end);
 
   const size_t capacity_;

@@ -2,10 +2,13 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cstring>
+#include <fstream>
 #include <latch>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -180,6 +183,65 @@ TEST_F(SpanCacheTest, AnswersAReaderOfTheBeginningWhileTheRestIsDecoded) {
   ASSERT_TRUE(cache->Get({0, 0}, kLength, kBlockBytes));
   first_reader_done.count_down();
   all.join();
+}
+
+TEST_F(SpanCacheTest, PreparesWithoutWaitingForAReader) {
+  const auto cache = Make(32 << 20);
+  cache->Prepare({0, 0}, kLength, 2 * kBlockBytes);
+  EXPECT_EQ(decoding_.decoded, 2 * kBlockBytes);
+  EXPECT_TRUE(cache->Has({0, 0}, 2 * kBlockBytes));
+
+  std::latch reading(1);
+  std::latch prepared(1);
+  std::once_flag once;
+  decoding_.on_decode = [&](uint64_t) {
+    std::call_once(once, [&] { reading.count_down(); });
+    prepared.wait();
+  };
+  std::thread reader([&] {
+    const auto bytes = cache->Get({0, 0}, kLength, kLength);
+    ASSERT_TRUE(bytes);
+    ExpectBytes(*bytes, {0, 0}, kLength);
+  });
+  reading.wait();
+  cache->Prepare({0, 0}, kLength, kLength);
+  prepared.count_down();
+  reader.join();
+  EXPECT_EQ(decoding_.started, 1);
+}
+
+// "S" in /proc: it waits for something.
+bool Sleeps(pid_t thread) {
+  std::ifstream stat("/proc/self/task/" + std::to_string(thread) + "/stat");
+  std::string line;
+  std::getline(stat, line);
+  return line.find(") S ") != std::string::npos;
+}
+
+TEST_F(SpanCacheTest, LeavesASpanToWhoWaitsForIt) {
+  const auto cache = Make(32 << 20);
+  std::atomic<pid_t> reader_id = 0;
+  std::thread reader;
+  decoding_.on_decode = [&](uint64_t) {
+    if (reader.joinable()) return;
+    reader = std::thread([&] {
+      reader_id = ::gettid();
+      ASSERT_TRUE(cache->Get({0, 0}, kLength, 3 * kBlockBytes));
+    });
+    while (reader_id == 0 || !Sleeps(reader_id)) std::this_thread::yield();
+  };
+  cache->Prepare({0, 0}, kLength, kLength);
+  EXPECT_TRUE(cache->Has({0, 0}, kBlockBytes));
+  reader.join();
+  EXPECT_EQ(decoding_.decoded, 3 * kBlockBytes);
+}
+
+TEST_F(SpanCacheTest, WhatCannotBePreparedIsTriedAgain) {
+  const auto cache = Make(32 << 20);
+  decoding_.fail_at = kBlockBytes;
+  cache->Prepare({0, 0}, kLength, kLength);
+  decoding_.fail_at = ~uint64_t{0};
+  EXPECT_TRUE(cache->Get({0, 0}, kLength, kLength));
 }
 
 TEST_F(SpanCacheTest, DropsWhatWasNotUsedForLongest) {

@@ -45,36 +45,37 @@ Starts::~Starts() {
   if (End()) options_.save(known_);
 }
 
-void Starts::OnRead(LayerPosition layer, uint64_t offset, uint32_t length) {
+bool Starts::OnRead(LayerPosition layer, uint64_t offset, uint32_t length) {
   const Place place{layer, offset};
   const auto now = Clock::now();
   const std::lock_guard lock(mutex_);
   if (!open_) Begin(place);
   last_read_ = now;
-  if (too_long_) return;
+  if (too_long_) return false;
   const auto [it, is_new] = seen_.try_emplace(place, parts_.size());
   if (!is_new) {
     uint32_t& known_length = parts_[it->second].length;
     known_length = std::max(known_length, length);
-    return;
+    return places_.contains(place);
   }
   if (parts_.size() == kMaxStartParts) {
     too_long_ = true;
     parts_.clear();
     seen_.clear();
     followed_.clear();
-    return;
+    places_.clear();
+    return false;
   }
   parts_.push_back({offset, length, layer});
-  if (followed_.empty()) return;
   const auto found = places_.find(place);
-  if (found == places_.end()) return;
+  if (found == places_.end()) return false;
   for (; reached_ <= found->second; ++reached_) {
     if (reached_ < decoded_) {
       bytes_ahead_ -= followed_[reached_].length;
     }
   }
   if (MayGoOn()) wake_.notify_all();
+  return true;
 }
 
 void Starts::Begin(Place first) {
@@ -95,7 +96,7 @@ void Starts::Begin(Place first) {
     break;
   }
   while (threads_.size() < kThreads) {
-    threads_.push_back(StartQuietThread([this] { Run(); }));
+    threads_.push_back(StartBackgroundThread([this] { Run(); }));
   }
   wake_.notify_all();
 }
@@ -139,6 +140,7 @@ bool Starts::End() {
   if (!open_) return false;
   open_ = false;
   followed_.clear();
+  places_.clear();
   if (too_long_ || parts_.size() < kMinParts) return false;
   const auto same = std::find_if(
       known_.begin(), known_.end(), [this](const ProgramStart& start) {

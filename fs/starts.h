@@ -44,8 +44,9 @@ class Starts {
   ~Starts();
 
   // The beginning of the span at `offset` of a layer's tar was read, up to
-  // `length` bytes of it. Returns at once.
-  void OnRead(LayerPosition layer, uint64_t offset, uint32_t length);
+  // `length` bytes of it. Returns at once: whether that is part of a known
+  // start, so that what comes next is taken care of.
+  bool OnRead(LayerPosition layer, uint64_t offset, uint32_t length);
 
  private:
   using Clock = std::chrono::steady_clock;

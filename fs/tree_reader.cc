@@ -305,15 +305,16 @@ Status SpanTreeReader::AppendTar(LayerPosition position, uint64_t physical,
     for (size_t i = advice.forget.begin; i < advice.forget.end; ++i) {
       cache_.Forget({position, i});
     }
+    const bool foreseen =
+        starts_ && starts_->OnRead(position, span.offset,
+                                   static_cast<uint32_t>(begin + n));
     for (size_t i = advice.decode.begin;
-         i < std::min(advice.decode.end, table.span_count()); ++i) {
+         !foreseen && i < std::min(advice.decode.end, table.span_count());
+         ++i) {
       ahead_.Want({position, i});
       WillNeed(*layer->opened, i + kReadAheadSpans);
     }
 
-    if (starts_) {
-      starts_->OnRead(position, span.offset, static_cast<uint32_t>(begin + n));
-    }
     auto bytes = cache_.Get(key, span.length, begin + n);
     if (!bytes) return Logged(key, std::move(bytes).error());
     out.pieces.push_back(bytes->bytes.subspan(begin));
@@ -365,8 +366,7 @@ void SpanTreeReader::Decode(const SpanKey& key, uint64_t end) {
   const auto layer = OpenLayer(key.layer);
   if (!layer) return;
   const Span span = (*layer)->opened->spans->span(key.span);
-  // A failure is the business of the one who needs the span.
-  (void)cache_.Get(key, span.length, std::min(end, span.length));
+  cache_.Prepare(key, span.length, std::min(end, span.length));
 }
 
 template <typename Use>
