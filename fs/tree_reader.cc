@@ -315,7 +315,10 @@ Status SpanTreeReader::AppendTar(LayerPosition position, uint64_t physical,
       WillNeed(*layer->opened, i + kReadAheadSpans);
     }
 
+    const bool was_ready = cache_.Has(key, begin + n);
     auto bytes = cache_.Get(key, span.length, begin + n);
+    // Who came here is likely to read on, or what is near.
+    if (!was_ready && !foreseen) ahead_.Want(key);
     if (!bytes) return Logged(key, std::move(bytes).error());
     out.pieces.push_back(bytes->bytes.subspan(begin));
     out.pins.push_back(std::move(bytes->pin));
