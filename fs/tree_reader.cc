@@ -55,7 +55,7 @@ class Sequence {
       streak_ = 0;
       bytes_ = end - begin;
       announced_ = 0;
-      forgotten_ = span + 1;  // what came before `begin` was not read
+      first_ = forgotten_ = span + 1;  // what is before `begin` was not read
       return {};
     }
     next_ = std::max(next_, end);
@@ -75,7 +75,7 @@ class Sequence {
   // Whether the reader is beyond a span that was to be decoded for it.
   bool IsPast(size_t span) {
     const std::lock_guard lock(mutex_);
-    return span < forgotten_;
+    return span >= first_ && span < forgotten_;
   }
 
  private:
@@ -88,7 +88,9 @@ class Sequence {
   uint64_t bytes_ = 0;  // that were read since begun_
   int streak_ = 0;
   size_t announced_ = 0;  // all spans before this one
-  size_t forgotten_ = 0;  // likewise
+  // Of those that were read from end to end.
+  size_t first_ = 0;
+  size_t forgotten_ = 0;
 };
 
 struct Layer {
