@@ -70,7 +70,6 @@ class GzipLayer : public LayerDecoder {
       if (checkpoint_) checkpoint_->Watch(used, made, spans_.size());
       IMGMOUNT_CHECK(spans_.Append(made));
       IMGMOUNT_CHECK(output_.Commit(made.size()));
-      if (checkpoint_ && stream_.at_member()) checkpoint_->watching = false;
       IMGMOUNT_CHECK(Cut());
       // With room left, the decoder has nothing more to give.
       if (in.empty() && !out.empty()) return {};
