@@ -14,6 +14,9 @@ namespace {
 // and libzstd. Small spans are counted by it too.
 constexpr size_t kDecoderBytes = 256 << 10;
 
+// Spans that are decoded while the cache is full.
+constexpr size_t kUnderWayBytes = 16 << 20;
+
 }  // namespace
 
 struct SpanCache::Entry {
@@ -32,6 +35,7 @@ struct SpanCache::Entry {
   // Under `mutex`:
   bool busy = false;  // one thread owns decoder and buffer's tail
   int waiting = 0;    // callers of Get()
+  uint64_t goal = 0;  // of all calls of Prepare()
   uint64_t ready = 0;
   std::optional<Error> error;
 
@@ -42,7 +46,9 @@ struct SpanCache::Entry {
 };
 
 SpanCache::SpanCache(size_t capacity, Starter start)
-    : capacity_(capacity), start_(std::move(start)) {}
+    : capacity_(capacity),
+      start_(std::move(start)),
+      buffers_(capacity + kUnderWayBytes) {}
 
 SpanCache::~SpanCache() = default;
 
@@ -60,8 +66,11 @@ void SpanCache::Prepare(const SpanKey& key, uint64_t length, uint64_t end) {
   bool failed = false;
   {
     std::unique_lock lock(entry->mutex);
+    // Who is at it already goes on to there.
+    entry->goal = std::max(entry->goal, end);
     if (!entry->busy && !entry->error) {
-      DecodeBlocks(*entry, lock, end, [&] { return entry->waiting > 0; });
+      DecodeBlocks(*entry, lock, entry->goal,
+                   [&] { return entry->waiting > 0; });
       failed = entry->error.has_value();
     }
   }
@@ -149,7 +158,7 @@ Status SpanCache::Decode(Entry& entry, uint64_t end) {
 
 template <typename Stop>
 void SpanCache::DecodeBlocks(Entry& entry, std::unique_lock<std::mutex>& lock,
-                             uint64_t end, const Stop& stop) {
+                             const uint64_t& end, const Stop& stop) {
   entry.busy = true;
   Status status;
   // Block by block, so that those who wait for less go on earlier.

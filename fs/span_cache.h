@@ -5,9 +5,8 @@
 // needs more lets it go on. However many wait for a span, it is decoded once.
 // A span that fails is not kept: the next reader tries again.
 //
-// Memory: `capacity` and one span for each call under way, and two spare
-// buffers. Thread-safe. Locks: the cache's own and each entry's; no thread
-// holds two at a time.
+// Memory: `capacity` and one span for each call under way. Thread-safe. Locks:
+// the cache's own and each entry's; no thread holds two at a time.
 #ifndef IMGMOUNT_FS_SPAN_CACHE_H_
 #define IMGMOUNT_FS_SPAN_CACHE_H_
 
@@ -77,10 +76,11 @@ class SpanCache {
   // Drops what was not used for longest, until the rest fits.
   void Trim(Lru& dropped);
   Status Decode(Entry& entry, uint64_t end);
-  // With `lock` on the entry's mutex: until `end`, or until `stop` says so.
+  // With `lock` on the entry's mutex: until `end`, which may grow under it, or
+  // until `stop` says so.
   template <typename Stop>
   void DecodeBlocks(Entry& entry, std::unique_lock<std::mutex>& lock,
-                    uint64_t end, const Stop& stop);
+                    const uint64_t& end, const Stop& stop);
   Status StepDecoder(Entry& entry, uint64_t end);
 
   const size_t capacity_;

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <latch>
 #include <mutex>
+#include <random>
 #include <thread>
 #include <vector>
 
@@ -336,7 +337,7 @@ TEST_F(SpanCacheTest, ServesManyThreadsManySpansInLittleMemory) {
 }
 
 TEST(SpanBuffers, UsesABufferAgain) {
-  SpanBuffers buffers(1);
+  SpanBuffers buffers(4 * kLength);
   const std::byte* first = nullptr;
   {
     const auto buffer = buffers.Take(kLength);
@@ -347,21 +348,69 @@ TEST(SpanBuffers, UsesABufferAgain) {
   const auto again = buffers.Take(kLength - 5000);
   ASSERT_TRUE(again);
   EXPECT_EQ(again->memory().data(), first);
+  EXPECT_EQ(buffers.mapped_bytes(), kLength);
 }
 
-TEST(SpanBuffers, GivesASmallSpanNoLargeBuffer) {
-  SpanBuffers buffers(1);
-  ASSERT_TRUE(buffers.Take(kLength));
-  const auto small = buffers.Take(4096);
-  ASSERT_TRUE(small);
-  EXPECT_EQ(small->memory().size(), 4096u);
+TEST(SpanBuffers, OfAnySizeFillTheStretchAndComeBackToIt) {
+  constexpr size_t kStretch = 64 << 20;
+  SpanBuffers buffers(kStretch);
+  std::mt19937_64 random(1);
+  std::vector<std::pair<SpanBuffers::Buffer, std::byte>> taken;
+  for (int i = 0; i < 3000; ++i) {
+    if (taken.size() > 20) {
+      const auto it = taken.begin() + static_cast<ptrdiff_t>(random() % 20);
+      const auto memory = it->first.memory();
+      // It was nobody else's.
+      EXPECT_EQ(memory.front(), it->second);
+      EXPECT_EQ(memory.back(), it->second);
+      taken.erase(it);
+    }
+    auto buffer = buffers.Take(1 + random() % (4 << 20));
+    ASSERT_TRUE(buffer);
+    const auto mark = static_cast<std::byte>(i);
+    buffer->memory().front() = buffer->memory().back() = mark;
+    taken.emplace_back(*std::move(buffer), mark);
+  }
+  taken.clear();
+  const auto all = buffers.Take(kStretch);
+  ASSERT_TRUE(all);
+  EXPECT_EQ(buffers.mapped_bytes(), kStretch);
+}
+
+TEST(SpanBuffers, WhatDoesNotFitIsMappedByItself) {
+  SpanBuffers buffers(2 << 20);
+  auto all = buffers.Take(2 << 20);
+  ASSERT_TRUE(all);
+  {
+    const auto more = buffers.Take(5000);
+    ASSERT_TRUE(more);
+    more->memory().back() = std::byte{1};
+    EXPECT_EQ(buffers.mapped_bytes(), (2 << 20) + 8192u);
+  }
+  EXPECT_EQ(buffers.mapped_bytes(), 2u << 20);
+}
+
+TEST(SpanBuffers, GiveTheKernelWhatNobodyUses) {
+  SpanBuffers buffers(64 << 20);
+  std::vector<SpanBuffers::Buffer> taken;
+  for (int i = 0; i < 16; ++i) taken.push_back(*buffers.Take(4 << 20));
+  std::ranges::fill(taken.back().memory(), std::byte{1});
+  EXPECT_EQ(buffers.mapped_bytes(), 64u << 20);
+  taken.resize(1);
+  EXPECT_EQ(buffers.mapped_bytes(), 8u << 20) << "a little is kept";
+  taken.clear();
+  const auto again = buffers.Take(64 << 20);
+  EXPECT_EQ(again->memory().back(), std::byte{0}) << "fresh pages";
 }
 
 TEST(SpanBuffers, RefusesWhatCannotBe) {
-  SpanBuffers buffers;
-  const auto huge = buffers.Take(size_t{1} << 60);
-  ASSERT_FALSE(huge);
-  EXPECT_THAT(huge.error().message(), testing::StartsWith("memory for a span"));
+  SpanBuffers buffers(1 << 20);
+  for (const size_t bytes : {size_t{1} << 60, ~size_t{0}}) {
+    const auto huge = buffers.Take(bytes);
+    ASSERT_FALSE(huge);
+    EXPECT_THAT(huge.error().message(),
+                testing::StartsWith("memory for a span"));
+  }
   EXPECT_EQ(buffers.mapped_bytes(), 0u);
 }
 
