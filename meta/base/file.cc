@@ -127,6 +127,15 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   return *this;
 }
 
+void MappedFile::WillNeed(size_t offset, size_t length) const {
+  if (offset >= data_.size()) return;
+  length = std::min(length, data_.size() - offset);
+  const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  const size_t before = offset % page;
+  (void)::madvise(const_cast<std::byte*>(data_.data() + offset - before),
+                  before + length, MADV_WILLNEED);
+}
+
 MappedFile::~MappedFile() {
   if (data_.empty()) return;
   ::munmap(const_cast<std::byte*>(data_.data()), data_.size());

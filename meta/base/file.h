@@ -90,6 +90,9 @@ class MappedFile {
 
   std::span<const std::byte> bytes() const { return data_; }
   const struct stat& stat() const { return stat_; }
+  // A hint that these bytes are wanted soon. What is beyond the end is left
+  // out.
+  void WillNeed(size_t offset, size_t length) const;
 
  private:
   std::span<const std::byte> data_;

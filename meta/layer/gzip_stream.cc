@@ -18,6 +18,8 @@ constexpr uint8_t kReservedFlags = 0xe0;
 constexpr uint8_t kMagic[] = {0x1f, 0x8b, 8};  // the last one: deflate
 constexpr uint32_t kFixedBytes = 10;
 
+thread_local std::unique_ptr<inflate_state> kept_state;
+
 Failure Corrupt(const char* what) { return Fail(ErrorCode::kCorrupt, what); }
 
 uint32_t Clamp32(size_t size) {
@@ -27,7 +29,14 @@ uint32_t Clamp32(size_t size) {
 
 }  // namespace
 
-GzipStream::GzipStream() : state_(std::make_unique<inflate_state>()) {}
+void GzipStream::KeepForNext::operator()(inflate_state* state) const {
+  kept_state.reset(state);
+}
+
+GzipStream::StatePtr GzipStream::NewState() {
+  if (kept_state) return StatePtr(kept_state.release());
+  return StatePtr(new inflate_state);
+}
 
 Status GzipStream::Step(std::span<const std::byte>& in,
                         std::span<std::byte>& out) {
@@ -60,6 +69,10 @@ void GzipStream::NextHeaderPhase(Phase done) {
     phase_ = Phase::kHeaderCrc;
   } else {
     phase_ = Phase::kData;
+    if (!state_) {
+      state_ = NewState();
+      *state_ = {};
+    }
     isal_inflate_init(state_.get());
     state_->crc_flag = ISAL_GZIP_NO_HDR_VER;
   }
@@ -182,13 +195,19 @@ std::span<char> GzipStream::WindowOf(std::string& state) {
       processed - std::min(window, processed));
 }
 
-Status GzipStream::RestoreState(const std::string& state) {
-  if (state.size() != sizeof(inflate_state)) {
-    return Corrupt("decoder state of a wrong size");
-  }
-  std::memcpy(state_.get(), state.data(), state.size());
+std::span<std::byte> GzipStream::Resume() {
+  if (!state_) state_ = NewState();
   phase_ = Phase::kData;
   first_member_ = false;
+  return std::as_writable_bytes(std::span(state_.get(), 1));
+}
+
+Status GzipStream::RestoreState(const std::string& state) {
+  const auto memory = Resume();
+  if (state.size() != memory.size()) {
+    return Corrupt("decoder state of a wrong size");
+  }
+  std::ranges::copy(std::as_bytes(std::span(state)), memory.begin());
   return {};
 }
 

@@ -21,9 +21,6 @@ namespace imgmount {
 
 class GzipStream {
  public:
-  // At the header of a member.
-  GzipStream();
-
   // Decodes until the input is used up, the output is full, or the next member
   // may start; cuts what it used off the front of both.
   Status Step(std::span<const std::byte>& in, std::span<std::byte>& out);
@@ -41,8 +38,11 @@ class GzipStream {
   std::string SaveState() const;
   // Where in a saved state the output lies that what follows may copy from.
   static std::span<char> WindowOf(std::string& state);
-  // Goes on from a saved state. REQUIRES: the bytes are as SaveState made
-  // them: ISA-L trusts its state.
+  // Where to put a saved state for the stream to go on from it. REQUIRES: it is
+  // put there before anything else is called, as SaveState made it: ISA-L
+  // trusts its state.
+  std::span<std::byte> Resume();
+  // The same from a copy; kCorrupt if it is of another size.
   Status RestoreState(const std::string& state);
 
  private:
@@ -67,7 +67,14 @@ class GzipStream {
   uint32_t extra_left_ = 0;
   uint32_t header_crc_ = 0;
   uint32_t read_crc_ = 0;
-  std::unique_ptr<inflate_state> state_;
+  // Streams come and go by the thousand, so a thread keeps the last one's
+  // memory for the next: 87 KB of fresh pages cost more than what is in them.
+  struct KeepForNext {
+    void operator()(inflate_state* state) const;
+  };
+  using StatePtr = std::unique_ptr<inflate_state, KeepForNext>;
+  static StatePtr NewState();
+  StatePtr state_;  // once there is data
 };
 
 }  // namespace imgmount

@@ -13,7 +13,7 @@
 namespace imgmount {
 namespace {
 
-constexpr size_t kInputBytes = 128 << 10;
+constexpr size_t kInputBytes = 32 << 10;
 
 // What is common to all kinds: compressed bytes come in pieces, decoded ones
 // go to the front of the buffer, whole blocks are checked.
@@ -162,10 +162,9 @@ Result<std::unique_ptr<SpanDecoder>> SpanDecoder::Start(
     case SpanKind::kGzipStart:
       return std::make_unique<StreamDecoder<GzipStream>>(table, i, source, out);
     case SpanKind::kIsalState: {
-      IMGMOUNT_TRY(const std::string state, table.LoadState(i));
       auto decoder =
           std::make_unique<StreamDecoder<GzipStream>>(table, i, source, out);
-      IMGMOUNT_CHECK(decoder->stream().RestoreState(state));
+      IMGMOUNT_CHECK(table.LoadState(i, decoder->stream().Resume()));
       return decoder;
     }
     case SpanKind::kZstdFrame:

@@ -17,6 +17,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "meta/base/file.h"
@@ -74,8 +75,12 @@ class SpanTable {
   virtual bool needs_frames() const = 0;  // some span has file == kFrames
   // XXH3-64 of block `b` of span i.
   virtual uint64_t block_checksum(size_t i, size_t b) const = 0;
-  // The decompressed resume state of span i, verified.
-  virtual Result<std::string> LoadState(size_t i) const = 0;
+  // The resume state of span i, verified, as it is in the table's file.
+  virtual Result<std::string_view> PackedState(size_t i) const = 0;
+  // A hint that the state is wanted soon.
+  virtual void WillNeed(size_t i) const = 0;
+  // The same, decompressed into `to`, which is of GzipStream::Resume().
+  Status LoadState(size_t i, std::span<std::byte> to) const;
 };
 
 // Decodes one span, forward, in steps.

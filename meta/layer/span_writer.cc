@@ -61,11 +61,15 @@ Status SpanWriter::SetState(std::string_view state) {
     return Fail(ErrorCode::kInternal, "cannot compress a decoder state");
   }
   packed.resize(size);
+  return WriteState(packed);
+}
+
+Status SpanWriter::WriteState(std::string_view packed) {
   IMGMOUNT_CHECK(file_.Write(packed));
   next_.state_offset = end_;
-  next_.state_length = static_cast<uint32_t>(size);
+  next_.state_length = static_cast<uint32_t>(packed.size());
   next_.state_sha256 = Sha256(std::as_bytes(std::span(packed)));
-  end_ += size;
+  end_ += packed.size();
   return {};
 }
 
@@ -108,6 +112,22 @@ void SpanWriter::Split(uint64_t length, SpanKind kind, uint64_t in_offset) {
   next_.length = length;
   next_.first_block =
       spans_.back().first_block + BlockCount(spans_.back().length);
+}
+
+Status SpanWriter::Copy(const SpanTable& table, size_t i) {
+  const Span span = table.span(i);
+  Begin(span.kind, span.file, span.in_offset);
+  if (span.state_length > 0) {
+    IMGMOUNT_TRY(const auto packed, table.PackedState(i));
+    IMGMOUNT_CHECK(WriteState(packed));
+  }
+  for (size_t b = 0; b < BlockCount(span.length); ++b) {
+    blocks_.push_back(table.block_checksum(i, b));
+  }
+  next_.length = span.length;
+  size_ += span.length;
+  End(span.in_offset + span.in_length);
+  return {};
 }
 
 Status SpanWriter::Finish() {

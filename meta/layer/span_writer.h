@@ -37,6 +37,10 @@ class SpanWriter {
   // next span of the same file. REQUIRES: whole blocks are before them.
   void Split(uint64_t length, SpanKind kind, uint64_t in_offset);
 
+  // Span i of another table of the same layer, as it is there: in place of all
+  // the above.
+  Status Copy(const SpanTable& table, size_t i);
+
   uint64_t span_length() const { return next_.length; }
   uint64_t size() const { return size_; }  // of the uncompressed tar so far
 
@@ -52,6 +56,7 @@ class SpanWriter {
     void operator()(ZSTD_CCtx* c) const { ZSTD_freeCCtx(c); }
   };
   explicit SpanWriter(AtomicFile file);
+  Status WriteState(std::string_view packed);
   void EndBlock();
 
   AtomicFile file_;

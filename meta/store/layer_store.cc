@@ -162,6 +162,19 @@ Result<OpenedLayer> OpenLayer(const Cache& cache, const Descriptor& layer,
   });
 }
 
+Status CutLayer(const Cache& cache, const Digest& layer,
+                std::span<const TarRun> runs) {
+  IMGMOUNT_TRY(const auto lock,
+               cache.TryLock("layer-" + std::string(layer.hex())));
+  if (!lock) return {};
+  const auto path = cache.LayerFolder(layer) / kSpansFile;
+  IMGMOUNT_TRY(const auto table, SpanTable::Open(path));
+  const std::vector<uint64_t> cuts = WhereToCut(*table, runs);
+  if (cuts.empty()) return {};
+  IMGMOUNT_TRY(const auto blob, OpenBlobFile(cache.BlobPath(layer)));
+  return CutSpans(*table, *blob, cuts, path);
+}
+
 Result<std::unique_ptr<UnionTree>> OpenTree(const Cache& cache,
                                             const Image& image,
                                             size_t layer_count) {

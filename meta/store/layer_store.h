@@ -9,11 +9,13 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "meta/image/image.h"
 #include "meta/layer/blob_source.h"
 #include "meta/layer/layer_index.h"
+#include "meta/layer/span_cuts.h"
 #include "meta/layer/span_table.h"
 #include "meta/store/cache.h"
 #include "meta/union/union_tree.h"
@@ -42,6 +44,11 @@ Result<LayerIndex> LoadIndex(const Cache& cache, const Descriptor& layer,
 // A layer's blob and span table, rebuilt likewise.
 Result<OpenedLayer> OpenLayer(const Cache& cache, const Descriptor& layer,
                               const DiffId& diff_id);
+
+// Lets the layer's spans begin where these runs of its tar do, for whoever
+// opens it next (span_cuts.h). Does nothing while another is at its files.
+Status CutLayer(const Cache& cache, const Digest& layer,
+                std::span<const TarRun> runs);
 
 // The file name of the tree of the image's first `layer_count` layers.
 std::string TreeKey(const Image& image, size_t layer_count);

@@ -124,6 +124,28 @@ TEST_F(LayerStoreTest, ReadsALayerThroughItsSpans) {
   EXPECT_EQ(tar, lower_);
 }
 
+TEST_F(LayerStoreTest, CutsSpansForWhoeverOpensTheLayerNext) {
+  const std::string tar =
+      TarBuilder().File("f", testing::TextLikeBytes(1 << 20, 1)).Build();
+  const Image image = MakeImage({tar});
+  const Digest& digest = image.manifest.layers[0].digest;
+  const std::vector<TarRun> runs = {{600 << 10, 1}};
+  EXPECT_EQ(CutLayer(cache_, digest, runs).error().code(),
+            ErrorCode::kNotFound);
+  const auto before = Open(image, 0);
+  ASSERT_TRUE(before);
+  {
+    const auto lock = cache_.Lock("layer-" + std::string(digest.hex()));
+    EXPECT_TRUE(CutLayer(cache_, digest, runs)) << "somebody else is at it";
+  }
+  EXPECT_EQ(Open(image, 0)->spans->span_count(), 1u);
+  ASSERT_TRUE(CutLayer(cache_, digest, runs));
+  const auto after = Open(image, 0);
+  ASSERT_TRUE(after);
+  EXPECT_EQ(before->spans->span_count(), 1u) << "it goes on as it was";
+  EXPECT_EQ(after->spans->span_count(), 3u);
+}
+
 TEST_F(LayerStoreTest, SaysThatALayerIsNotThere) {
   const Image image = MakeImage({lower_});
   fs::remove(cache_.BlobPath(image.manifest.layers[0].digest));

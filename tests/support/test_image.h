@@ -109,7 +109,10 @@ class TestSpanTable : public SpanTable {
   uint64_t block_checksum(size_t i, size_t b) const override {
     return tar_.checksums.at(i * tar_.blocks_per_span() + b);
   }
-  Result<std::string> LoadState(size_t) const override { return std::string(); }
+  Result<std::string_view> PackedState(size_t) const override {
+    return std::string_view();
+  }
+  void WillNeed(size_t) const override {}
 
  private:
   const TestTar& tar_;
