@@ -46,7 +46,10 @@ void DecodeAhead::Run() {
     const SpanKey key = wanted_.front();
     wanted_.pop_front();
     lock.unlock();
-    decode_(key);
+    {
+      const BackgroundWork work;
+      decode_(key);
+    }
     lock.lock();
   }
 }

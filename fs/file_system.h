@@ -60,6 +60,9 @@ class FileSystem {
 
   virtual struct statvfs Statistics() const = 0;
 
+  // A hint that somebody will use it soon.
+  virtual void WillNeed() const {}
+
   // Whether Read() would answer without decoding anything.
   virtual bool HasDecoded(Ino ino, uint64_t offset, size_t length) const = 0;
   // What else may take longer than a look into memory.

@@ -53,6 +53,7 @@ class ImageFs : public FileSystem {
     return tree_.any_xattrs() || options_.extra_xattrs != nullptr;
   }
   struct statvfs Statistics() const override;
+  void WillNeed() const override { tree_.WillNeed(); }
   bool HasDecoded(Ino ino, uint64_t offset, size_t length) const override {
     return reader_.HasDecoded(ino, offset, length);
   }

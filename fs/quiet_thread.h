@@ -9,7 +9,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
+#include <cstddef>
 #include <thread>
 #include <utility>
 
@@ -25,6 +27,21 @@ std::thread StartQuietThread(Body&& body) {
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return thread;
 }
+
+// While it lives, its thread does what somebody will soon wait for, and needs a
+// processor.
+class BackgroundWork {
+ public:
+  BackgroundWork() { count_.fetch_add(1, std::memory_order_relaxed); }
+  ~BackgroundWork() { count_.fetch_sub(1, std::memory_order_relaxed); }
+  BackgroundWork(const BackgroundWork&) = delete;
+  BackgroundWork& operator=(const BackgroundWork&) = delete;
+  // In this process.
+  static size_t Count() { return count_.load(std::memory_order_relaxed); }
+
+ private:
+  inline static std::atomic<size_t> count_ = 0;
+};
 
 template <typename Body>
 std::thread StartBackgroundThread(Body&& body) {

@@ -34,8 +34,7 @@ ServeLoop::ServeLoop(fuse_session* session, int stop_fd, AtOnce at_once)
       fd_(::fuse_session_fd(session)),
       stop_fd_(stop_fd),
       at_once_(std::move(at_once)),
-      // With one processor it would only keep others from coming back.
-      spins_(std::thread::hardware_concurrency() > 1) {}
+      processors_(std::thread::hardware_concurrency()) {}
 
 Status ServeLoop::Run() {
   const int flags = ::fcntl(fd_, F_GETFL);
@@ -88,7 +87,8 @@ bool ServeLoop::Receive(fuse_buf& request) {
       status_ = FailErrno("serving the mount", -got);
       return false;
     }
-    if (spins_ && Clock::now() < enough) {
+    // Not on a processor that whoever asks, or a decoder, could use.
+    if (BackgroundWork::Count() + 1 < processors_ && Clock::now() < enough) {
       ::sched_yield();
       continue;
     }

@@ -54,7 +54,7 @@ class ServeLoop {
   const int fd_;
   const int stop_fd_;
   const AtOnce at_once_;
-  const bool spins_;
+  const size_t processors_;
 
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -304,6 +304,7 @@ Status RunSession(const FileSystem& fs, bool push, const SessionConfig& config,
     device = st.st_dev;
     RaiseReadAhead(device, config.options.max_read);
     if (on_ready) on_ready();
+    fs.WillNeed();
   });
   ServeLoop loop(session.get(), signals.fd(),
                  [&fs](auto request) { return AnswersAtOnce(fs, request); });
