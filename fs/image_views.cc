@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "meta/report/units.h"
@@ -90,6 +91,19 @@ TreeReaderOptions ImageViews::ReaderOptions(Role role) const {
   return options;
 }
 
+void ImageViews::CutFor(const std::vector<ProgramStart>& starts) const {
+  std::map<LayerPosition, std::vector<TarRun>> runs;
+  for (const ProgramStart& start : starts) {
+    for (const StartPart& part : start) {
+      runs[part.layer].push_back({part.offset, part.length});
+    }
+  }
+  for (const auto& [layer, of_layer] : runs) {
+    if (layer >= layers_.size()) continue;
+    (void)CutLayer(cache_, image_.manifest.layers[layer].digest, of_layer);
+  }
+}
+
 Result<std::shared_ptr<const ImageView>> ImageViews::Filed(size_t layers) {
   IMGMOUNT_TRY(auto tree, OpenTree(cache_, image_, layers));
   TreeReaderOptions reader = ReaderOptions(Role::kMain);
@@ -98,8 +112,10 @@ Result<std::shared_ptr<const ImageView>> ImageViews::Filed(size_t layers) {
   reader.starts.known =
       ReadStarts(path, key).value_or(std::vector<ProgramStart>());
   // They only save time; where they cannot be kept, there are none.
-  reader.starts.save = [path, key](const std::vector<ProgramStart>& starts) {
+  reader.starts.save = [this, path,
+                        key](const std::vector<ProgramStart>& starts) {
     (void)WriteStarts(path, starts, key);
+    CutFor(starts);
   };
   auto view = std::make_shared<ImageView>(
       std::move(tree),

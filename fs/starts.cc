@@ -14,20 +14,15 @@ constexpr size_t kMaxNeeded = 32;  // parts that the kernel fetches ahead
 // Fewer are quickly decoded without help.
 constexpr size_t kMinParts = 3;
 
-// Whether most of what a start read is known of an earlier one.
-bool Repeats(const ProgramStart& start, const ProgramStart& known) {
-  const auto is_known = [&](const StartPart& part) {
-    return std::any_of(known.begin(), known.end(), [&](const StartPart& k) {
-      return k.layer == part.layer && k.offset == part.offset &&
-             k.length >= part.length;
-    });
-  };
-  const auto repeated = std::count_if(start.begin(), start.end(), is_known);
-  return static_cast<size_t>(repeated) * 10 >= start.size() * 9 &&
-         start.size() * 2 >= known.size();
-}
-
 }  // namespace
+
+template <typename Use>
+void Starts::ForEachCell(const StartPart& part, Use&& use) {
+  const uint64_t end = part.offset + part.length;
+  for (uint64_t n = part.offset / kCellBytes; n * kCellBytes < end; ++n) {
+    use(Cell{n, part.layer});
+  }
+}
 
 Starts::Starts(StartsOptions options, Work will_need, Work decode)
     : options_(std::move(options)),
@@ -45,60 +40,105 @@ Starts::~Starts() {
   if (End()) options_.save(known_);
 }
 
-bool Starts::OnRead(LayerPosition layer, uint64_t offset, uint32_t length) {
-  const Place place{layer, offset};
+bool Starts::OnRead(LayerPosition layer, uint64_t offset, uint64_t length) {
   const auto now = Clock::now();
   const std::lock_guard lock(mutex_);
-  if (!open_) Begin(place);
+  if (!open_) Begin({offset / kCellBytes, layer});
   last_read_ = now;
-  if (too_long_) return false;
-  const auto [it, is_new] = seen_.try_emplace(place, parts_.size());
-  if (!is_new) {
-    uint32_t& known_length = parts_[it->second].length;
-    known_length = std::max(known_length, length);
-    return places_.contains(place);
-  }
-  if (parts_.size() == kMaxStartParts) {
-    too_long_ = true;
-    parts_.clear();
-    seen_.clear();
-    followed_.clear();
-    places_.clear();
-    return false;
-  }
-  parts_.push_back({offset, length, layer});
-  const auto found = places_.find(place);
-  if (found == places_.end()) return false;
-  for (; reached_ <= found->second; ++reached_) {
-    if (reached_ < decoded_) {
-      bytes_ahead_ -= followed_[reached_].length;
-    }
+  bool foreseen = true;
+  for (uint64_t at = offset; at < offset + length && !too_long_;) {
+    const Cell cell{at / kCellBytes, layer};
+    at = std::min(offset + length, (cell.number + 1) * kCellBytes);
+    foreseen = ReadCell(cell, at) && foreseen;
   }
   if (MayGoOn()) wake_.notify_all();
+  return foreseen && !too_long_;
+}
+
+bool Starts::ReadCell(const Cell& cell, uint64_t end) {
+  const auto [it, is_new] = seen_.try_emplace(cell);
+  if (is_new) {
+    const auto goes_on = [&](const StartPart& part) {
+      return part.layer == cell.layer &&
+             (part.offset + part.length - 1) / kCellBytes + 1 == cell.number &&
+             (cell.number + 1) * kCellBytes - part.offset <= kMaxStartPartBytes;
+    };
+    if (parts_.empty() || !goes_on(parts_.back())) {
+      parts_.push_back({cell.number * kCellBytes, 0, cell.layer});
+    }
+    it->second = parts_.size() - 1;
+    Match(cell);
+  }
+  StartPart& part = parts_[it->second];
+  part.length = std::max(part.length, static_cast<uint32_t>(end - part.offset));
+  if (parts_.size() > kMaxStartParts) {
+    too_long_ = true;
+    Forget();
+    return false;
+  }
+  const auto found = places_.find(cell);
+  if (found == places_.end()) return false;
+  for (; reached_ <= found->second; ++reached_) {
+    if (reached_ < decoded_) bytes_ahead_ -= followed_[reached_].length;
+  }
   return true;
 }
 
-void Starts::Begin(Place first) {
-  open_ = true;
-  too_long_ = false;
+void Starts::Match(const Cell& cell) {
+  const auto found = candidate_cells_.find(cell);
+  if (found == candidate_cells_.end()) return;
+  size_t best = follows_;
+  for (size_t i = 0; i < known_.size(); ++i) {
+    if (!found->second[i]) continue;
+    if (++candidates_[i].seen > candidates_[best].seen) best = i;
+  }
+  if (best != follows_) Follow(best);
+}
+
+void Starts::Forget() {
   parts_.clear();
   seen_.clear();
+  candidates_ = {};
+  candidate_cells_.clear();
   followed_.clear();
   places_.clear();
-  reached_ = decoded_ = needed_ = 0;
-  bytes_ahead_ = 0;
-  for (const ProgramStart& start : known_) {
-    if (Place(start.front().layer, start.front().offset) != first) continue;
-    followed_ = start;
-    for (size_t i = 0; i < start.size(); ++i) {
-      places_.try_emplace({start[i].layer, start[i].offset}, i);
+}
+
+void Starts::Begin(const Cell& first) {
+  open_ = true;
+  too_long_ = false;
+  Forget();
+  follows_ = known_.size();
+  for (size_t i = 0; i < known_.size(); ++i) {
+    const StartPart& front = known_[i].front();
+    if (Cell{front.offset / kCellBytes, front.layer} != first) continue;
+    candidates_[i].alike = true;
+    for (const StartPart& part : known_[i]) {
+      ForEachCell(part, [&](const Cell& cell) {
+        candidate_cells_[cell].set(i);
+        ++candidates_[i].cells;
+      });
     }
-    break;
+    if (follows_ == known_.size()) Follow(i);
   }
   while (threads_.size() < kThreads) {
     threads_.push_back(StartBackgroundThread([this] { Run(); }));
   }
   wake_.notify_all();
+}
+
+void Starts::Follow(size_t number) {
+  follows_ = number;
+  followed_ = known_[number];
+  places_.clear();
+  reached_ = decoded_ = needed_ = 0;
+  bytes_ahead_ = 0;
+  for (size_t i = 0; i < followed_.size(); ++i) {
+    ForEachCell(followed_[i], [&](const Cell& cell) {
+      places_.try_emplace(cell, i);
+      if (seen_.contains(cell)) reached_ = i + 1;
+    });
+  }
 }
 
 bool Starts::MayGoOn() const {
@@ -120,8 +160,11 @@ void Starts::Run() {
       ProgramStart ahead;
       for (; needed_ < needed; ++needed_) ahead.push_back(followed_[needed_]);
       lock.unlock();
-      for (const StartPart& soon : ahead) will_need_(soon);
-      decode_(part);
+      {
+        const BackgroundWork work;
+        for (const StartPart& soon : ahead) will_need_(soon);
+        decode_(part);
+      }
       lock.lock();
     } else if (const auto end = last_read_ + options_.pause;
                Clock::now() >= end) {
@@ -141,15 +184,20 @@ bool Starts::End() {
   open_ = false;
   followed_.clear();
   places_.clear();
-  if (too_long_ || parts_.size() < kMinParts) return false;
-  const auto same = std::find_if(
-      known_.begin(), known_.end(), [this](const ProgramStart& start) {
-        return start.front().layer == parts_.front().layer &&
-               start.front().offset == parts_.front().offset;
-      });
-  if (same != known_.end()) {
-    if (Repeats(parts_, *same)) return false;
-    known_.erase(same);
+  if (parts_.size() < kMinParts) return false;  // or too long
+  const size_t cells = seen_.size();
+  for (size_t i = 0; i < known_.size(); ++i) {
+    const Candidate& it = candidates_[i];
+    if (it.seen * 10 < cells * 9 || it.cells > cells * 2) continue;
+    std::rotate(known_.begin(), known_.begin() + i, known_.begin() + i + 1);
+    return false;
+  }
+  // It replaces those that have little else.
+  for (size_t i = known_.size(); i-- > 0;) {
+    const Candidate& it = candidates_[i];
+    if (it.alike && it.seen * 10 >= it.cells * 9) {
+      known_.erase(known_.begin() + i);
+    }
   }
   known_.insert(known_.begin(), parts_);
   if (known_.size() > kMaxStarts) known_.pop_back();

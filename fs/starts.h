@@ -2,15 +2,20 @@
 // is remembered, and decoded before it is asked for the next time.
 //
 // A start is what is read after a second without reads, up to the next one. It
-// is known by what it reads first. One that goes on and on is no start but a
-// walk through the image, and is not remembered. Only which parts of the
-// layers were read is kept, not their bytes; see starts_file.h.
+// is known by what it reads first; where several began alike (programs of one
+// shell, say) it is the one that has more of what was read so far. One that
+// goes on and on is no start but a walk through the image, and is not
+// remembered. Only which parts of the layers were read is kept, not their
+// bytes; see starts_file.h.
 //
 // Thread-safe. Threads begin with the first read.
 #ifndef IMGMOUNT_FS_STARTS_H_
 #define IMGMOUNT_FS_STARTS_H_
 
+#include <array>
+#include <bitset>
 #include <chrono>
+#include <compare>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -18,7 +23,6 @@
 #include <map>
 #include <mutex>
 #include <thread>
-#include <utility>
 #include <vector>
 
 #include "meta/store/starts_file.h"
@@ -43,17 +47,32 @@ class Starts {
   // Waits for the part that each thread is at, and saves.
   ~Starts();
 
-  // The beginning of the span at `offset` of a layer's tar was read, up to
-  // `length` bytes of it. Returns at once: whether that is part of a known
-  // start, so that what comes next is taken care of.
-  bool OnRead(LayerPosition layer, uint64_t offset, uint32_t length);
+  // Bytes [offset, offset + length) of a layer's tar were read. Returns at
+  // once: whether all of it is part of a known start, so that what comes next
+  // is taken care of.
+  bool OnRead(LayerPosition layer, uint64_t offset, uint64_t length);
 
  private:
   using Clock = std::chrono::steady_clock;
-  using Place = std::pair<LayerPosition, uint64_t>;
+  // What is read of a layer is told apart by this much.
+  static constexpr uint64_t kCellBytes = 64 << 10;
+  struct Cell {
+    uint64_t number = 0;
+    LayerPosition layer = 0;
+    auto operator<=>(const Cell&) const = default;
+  };
+  // Calls `use` with the cells of a part, in order.
+  template <typename Use>
+  static void ForEachCell(const StartPart& part, Use&& use);
 
   // With mutex_ held.
-  void Begin(Place first);
+  void Forget();  // the present start
+  void Begin(const Cell& first);
+  // One cell was read, up to `end` in the tar.
+  bool ReadCell(const Cell& cell, uint64_t end);
+  // Counts which known starts have it, and follows the one that has most.
+  void Match(const Cell& cell);
+  void Follow(size_t number);
   bool MayGoOn() const;  // there is something to decode
   // Ends the present start; true: there is something to save.
   bool End();
@@ -74,14 +93,24 @@ class Starts {
   bool too_long_ = false;
   Clock::time_point last_read_ = {};
   ProgramStart parts_;
-  std::map<Place, size_t> seen_;  // in parts_
-  // The known one that it repeats.
+  std::map<Cell, size_t> seen_;  // in parts_
+  // Of each known one: whether it began alike, its cells, and how many of them
+  // were seen.
+  struct Candidate {
+    bool alike = false;
+    size_t cells = 0;
+    size_t seen = 0;
+  };
+  std::array<Candidate, kMaxStarts> candidates_;
+  std::map<Cell, std::bitset<kMaxStarts>> candidate_cells_;
+  // The known one that it seems to repeat.
+  size_t follows_ = 0;
   ProgramStart followed_;
-  std::map<Place, size_t> places_;  // in followed_
-  size_t reached_ = 0;              // of followed_, by the program
-  size_t decoded_ = 0;              // by us
-  uint64_t bytes_ahead_ = 0;        // between these two
-  size_t needed_ = 0;               // will_need_ was called up to here
+  std::map<Cell, size_t> places_;  // in followed_
+  size_t reached_ = 0;             // of followed_, by the program
+  size_t decoded_ = 0;             // by us
+  uint64_t bytes_ahead_ = 0;       // between these two
+  size_t needed_ = 0;              // will_need_ was called up to here
 
   std::vector<std::thread> threads_;
 };

@@ -142,16 +142,59 @@ TEST_F(StartsTest, NorIsAReadOrTwo) {
   EXPECT_FALSE(saved_);
 }
 
-TEST_F(StartsTest, TheLastStartReplacesOneThatBeganAlike) {
+TEST_F(StartsTest, PartsOfOneStretchAreOne) {
+  Make({});
+  constexpr uint32_t kK = 1 << 10;
+  starts_->OnRead(3, 100 * kK, 50 * kK);
+  starts_->OnRead(3, 192 * kK, 1000 * kK);
+  starts_->OnRead(4, 1200 * kK, 10);
+  starts_->OnRead(3, 1200 * kK, 10);
+  starts_.reset();
+  ASSERT_TRUE(saved_);
+  EXPECT_THAT(
+      saved_->front(),
+      ElementsAre(
+          StartPart{.offset = 64 * kK, .length = 1 << 20, .layer = 3},
+          StartPart{.offset = 1088 * kK, .length = 112 * kK + 10, .layer = 3},
+          StartPart{.offset = 1152 * kK, .length = 48 * kK + 10, .layer = 4}))
+      << "as far as a part may be long";
+}
+
+TEST_F(StartsTest, WhatBeganAlikeIsKeptBesideIt) {
   Make({Parts(100, 5), Parts(0, 5)});
   EXPECT_TRUE(Read(0));
   EXPECT_FALSE(Read(20));
   Read(Parts(21, 4));
   starts_.reset();
   ASSERT_TRUE(saved_);
-  ASSERT_EQ(saved_->size(), 2u);
+  ASSERT_EQ(saved_->size(), 3u);
   EXPECT_EQ(saved_->front().size(), 6u);
-  EXPECT_EQ(saved_->back(), Parts(100, 5));
+  EXPECT_EQ(saved_->at(1), Parts(100, 5));
+  EXPECT_EQ(saved_->back(), Parts(0, 5));
+}
+
+TEST_F(StartsTest, TheLastStartReplacesOneThatItGoesBeyond) {
+  Make({Parts(100, 5), Parts(0, 10)});
+  Read(Parts(0, 30));
+  starts_.reset();
+  ASSERT_TRUE(saved_);
+  EXPECT_THAT(*saved_, ElementsAre(Parts(0, 30), Parts(100, 5)));
+}
+
+TEST_F(StartsTest, FollowsTheOneThatHasMoreOfWhatWasRead) {
+  ProgramStart shell = Parts(0, 3);
+  ProgramStart other = shell;
+  for (const StartPart& part : Parts(50, 5)) shell.push_back(part);
+  for (const StartPart& part : Parts(90, 5)) other.push_back(part);
+  Make({shell, other});
+  EXPECT_TRUE(Read(0));
+  WaitUntil([&] { return decoded_.contains(54); });
+  Read(Parts(1, 2));
+  EXPECT_TRUE(Read(90)) << "after all it is this one";
+  WaitUntil([&] { return decoded_.contains(94); });
+  Read(Parts(91, 4));
+  starts_.reset();
+  EXPECT_FALSE(saved_) << "it is known";
 }
 
 TEST_F(StartsTest, TheOldestGivesWay) {

@@ -101,10 +101,11 @@ struct Layer {
   std::atomic<bool> discarded = false;
 };
 
-// Lets the kernel fetch a span's compressed bytes.
+// Lets the kernel fetch a span's state and compressed bytes.
 void WillNeed(const OpenedLayer& layer, size_t number) {
   if (number >= layer.spans->span_count()) return;
   const Span span = layer.spans->span(number);
+  layer.spans->WillNeed(number);
   (span.file == SpanFile::kFrames ? layer.frames : layer.blob)
       ->WillNeed(span.in_offset, span.in_length);
 }
@@ -126,13 +127,14 @@ class SpanTreeReader final : public TreeReader {
     starts_.emplace(
         options_.starts,
         [this](const StartPart& part) {
-          WithSpan(part, [](const Layer& layer, const SpanKey& key, uint64_t) {
-            WillNeed(*layer.opened, key.span);
-          });
+          ForEachSpan(part,
+                      [](const Layer& layer, const SpanKey& key, uint64_t) {
+                        WillNeed(*layer.opened, key.span);
+                      });
         },
         [this](const StartPart& part) {
-          WithSpan(part, [this](const Layer&, const SpanKey& key,
-                                uint64_t end) { Decode(key, end); });
+          ForEachSpan(part, [this](const Layer&, const SpanKey& key,
+                                   uint64_t end) { Decode(key, end); });
         });
   }
 
@@ -160,10 +162,10 @@ class SpanTreeReader final : public TreeReader {
   void DecodeAheadOfReader(const SpanKey& key);
   // Up to byte `end` of the span, or all there is.
   void Decode(const SpanKey& key, uint64_t end = kMaxSpanBytes);
-  // Calls `use(layer, key, end)` with the span that a part lies in, and where
+  // Calls `use(layer, key, end)` with each span that a part lies in, and where
   // in it the part ends. A part that is nowhere is none.
   template <typename Use>
-  void WithSpan(const StartPart& part, Use&& use);
+  void ForEachSpan(const StartPart& part, Use&& use);
   void Discard(LayerPosition position);
   Failure Logged(const SpanKey& key, Error error);
 
@@ -295,6 +297,8 @@ Status SpanTreeReader::AppendTar(LayerPosition position, uint64_t physical,
         {position, table.span_count()},
         Error(ErrorCode::kCorrupt, "a file lies beyond the end of the tar"));
   }
+  const bool foreseen =
+      starts_ && length > 0 && starts_->OnRead(position, physical, length);
   while (length > 0) {
     const SpanKey key{position, table.Find(physical)};
     const Span span = table.span(key.span);
@@ -307,9 +311,6 @@ Status SpanTreeReader::AppendTar(LayerPosition position, uint64_t physical,
     for (size_t i = advice.forget.begin; i < advice.forget.end; ++i) {
       cache_.Forget({position, i});
     }
-    const bool foreseen =
-        starts_ && starts_->OnRead(position, span.offset,
-                                   static_cast<uint32_t>(begin + n));
     for (size_t i = advice.decode.begin;
          !foreseen && i < std::min(advice.decode.end, table.span_count());
          ++i) {
@@ -375,13 +376,17 @@ void SpanTreeReader::Decode(const SpanKey& key, uint64_t end) {
 }
 
 template <typename Use>
-void SpanTreeReader::WithSpan(const StartPart& part, Use&& use) {
+void SpanTreeReader::ForEachSpan(const StartPart& part, Use&& use) {
   const auto layer = OpenLayer(part.layer);
   if (!layer) return;
   const SpanTable& table = *(*layer)->opened->spans;
-  if (part.offset >= table.size()) return;
-  const SpanKey key{part.layer, table.Find(part.offset)};
-  use(**layer, key, part.offset - table.span(key.span).offset + part.length);
+  const uint64_t end = std::min(part.offset + part.length, table.size());
+  for (uint64_t at = part.offset; at < end;) {
+    const SpanKey key{part.layer, table.Find(at)};
+    const Span span = table.span(key.span);
+    at = std::min(end, span.offset + span.length);
+    use(**layer, key, at - span.offset);
+  }
 }
 
 void SpanTreeReader::Discard(LayerPosition position) {

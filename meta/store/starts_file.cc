@@ -20,7 +20,7 @@ struct StartsHeader {
 static_assert(sizeof(StartsHeader) == 24 && sizeof(StartPart) == 16);
 
 constexpr std::array<char, 8> kMagic = {'I', 'M', 'G', 'S', 'T', 'A', 'R', 'T'};
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
 constexpr size_t kMaxBytes =
     sizeof(StartsHeader) +
     kMaxStarts * (sizeof(uint64_t) + kMaxStartParts * sizeof(StartPart));
@@ -68,7 +68,9 @@ Result<std::vector<ProgramStart>> ParseStarts(std::span<const std::byte> bytes,
     at += sizeof *count;
     for (uint64_t i = 0; i < *count; ++i, at += sizeof(StartPart)) {
       const auto part = ReadWire<StartPart>(body, at);
-      if (!part) return Damaged();
+      if (!part || part->length == 0 || part->length > kMaxStartPartBytes) {
+        return Damaged();
+      }
       start.push_back(*part);
     }
   }

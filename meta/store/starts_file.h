@@ -31,10 +31,11 @@ struct StartPart {
 using ProgramStart = std::vector<StartPart>;
 
 inline constexpr size_t kMaxStarts = 8;
-inline constexpr size_t kMaxStartParts = 512;
+inline constexpr size_t kMaxStartParts = 1024;
+inline constexpr uint32_t kMaxStartPartBytes = 1 << 20;
 
 // `subject` is whose starts they are (SubjectSeed). REQUIRES: no more of them
-// than kMaxStarts and kMaxStartParts.
+// than kMaxStarts and kMaxStartParts, each of 1 … kMaxStartPartBytes.
 std::string FormatStarts(std::span<const ProgramStart> starts,
                          std::string_view subject);
 // kCorrupt: nothing is known.

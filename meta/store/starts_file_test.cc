@@ -13,7 +13,7 @@ std::span<const std::byte> Bytes(const std::string& text) {
 
 const std::vector<ProgramStart> kStarts = {
     {{.offset = 2 << 20, .length = 100, .layer = 3},
-     {.offset = uint64_t{9} << 40, .length = ~0U, .layer = 0}},
+     {.offset = uint64_t{9} << 40, .length = kMaxStartPartBytes, .layer = 0}},
     {{.offset = 0, .length = 1, .layer = 65535}}};
 
 TEST(StartsFile, KeepsThemAsTheyAre) {
@@ -54,6 +54,9 @@ TEST(StartsFile, HasLimitsThoughItsChecksumIsRight) {
   EXPECT_TRUE(refused(std::vector(kMaxStarts + 1, kStarts[0])));
   EXPECT_TRUE(refused({ProgramStart(kMaxStartParts + 1, kStarts[0][0])}));
   EXPECT_TRUE(refused({ProgramStart()}));
+  EXPECT_TRUE(refused({{{.offset = 0, .length = 0, .layer = 0}}}));
+  EXPECT_TRUE(
+      refused({{{.offset = 0, .length = kMaxStartPartBytes + 1, .layer = 0}}}));
 }
 
 }  // namespace
