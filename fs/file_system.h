@@ -60,6 +60,17 @@ class FileSystem {
 
   virtual struct statvfs Statistics() const = 0;
 
+  // As of TreeReader; by default nobody is told.
+  virtual bool SetListener(TreeReader::Listener /*listener*/) const {
+    return false;
+  }
+  virtual Result<FileBytes> ReadDecoded(Ino /*ino*/, uint64_t /*offset*/,
+                                        size_t /*length*/) const {
+    return FileBytes();
+  }
+  virtual void OnStored(Ino /*ino*/, uint64_t /*offset*/,
+                        size_t /*length*/) const {}
+
   // A hint that somebody will use it soon.
   virtual void WillNeed() const {}
 

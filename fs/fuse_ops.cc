@@ -96,7 +96,9 @@ void Lookup(fuse_req_t req, fuse_ino_t parent, const char* name) {
   const auto st = Guarded([&] { return Fs(req).Lookup(Ino(parent), name); });
   if (st) {
     const fuse_entry_param entry = EntryOf(*st);
+    const FuseOpsContext& context = Context(req);
     ::fuse_reply_entry(req, &entry);
+    if (context.on_looked_up) context.on_looked_up(Ino(entry.ino));
     return;
   }
   const int error_number = ReplyErrno("lookup", Ino(parent), st.error());

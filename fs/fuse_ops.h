@@ -27,6 +27,9 @@ struct FuseOpsContext {
   uint32_t max_read = kMaxRead;
   // Told of each whole file that was read; may be empty.
   std::function<void(Ino)> on_whole_file_read = {};
+  // Told of each name that was looked up, once the kernel knows what it is; may
+  // be empty.
+  std::function<void(Ino)> on_looked_up = {};
   // Told of each directory whose end was reached, before the kernel is; it
   // knows what is in it by then.
   std::function<void(Ino)> on_directory_listed = {};

@@ -53,6 +53,16 @@ class ImageFs : public FileSystem {
     return tree_.any_xattrs() || options_.extra_xattrs != nullptr;
   }
   struct statvfs Statistics() const override;
+  bool SetListener(TreeReader::Listener listener) const override {
+    return reader_.SetListener(std::move(listener));
+  }
+  Result<FileBytes> ReadDecoded(Ino ino, uint64_t offset,
+                                size_t length) const override {
+    return reader_.ViewDecoded(ino, offset, length);
+  }
+  void OnStored(Ino ino, uint64_t offset, size_t length) const override {
+    reader_.OnStored(ino, offset, length);
+  }
   void WillNeed() const override { tree_.WillNeed(); }
   bool HasDecoded(Ino ino, uint64_t offset, size_t length) const override {
     return reader_.HasDecoded(ino, offset, length);

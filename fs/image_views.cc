@@ -91,11 +91,22 @@ TreeReaderOptions ImageViews::ReaderOptions(Role role) const {
   return options;
 }
 
-void ImageViews::CutFor(const std::vector<ProgramStart>& starts) const {
+void ImageViews::CutFor(const std::vector<ProgramStart>& starts,
+                        const UnionTree& tree) const {
   std::map<LayerPosition, std::vector<TarRun>> runs;
   for (const ProgramStart& start : starts) {
     for (const StartPart& part : start) {
-      runs[part.layer].push_back({part.offset, part.length});
+      const auto inode = tree.Get(Ino(part.ino));
+      const auto extents = tree.Extents(Ino(part.ino));
+      if (!inode || !extents) continue;
+      for (const Extent& e : *extents) {
+        const uint64_t begin = std::max(part.offset, e.logical);
+        const uint64_t end =
+            std::min(part.offset + part.length, e.logical + e.length);
+        if (begin >= end) continue;
+        runs[inode->layer].push_back(
+            {e.physical + (begin - e.logical), end - begin});
+      }
     }
   }
   for (const auto& [layer, of_layer] : runs) {
@@ -112,11 +123,13 @@ Result<std::shared_ptr<const ImageView>> ImageViews::Filed(size_t layers) {
   reader.starts.known =
       ReadStarts(path, key).value_or(std::vector<ProgramStart>());
   // They only save time; where they cannot be kept, there are none.
-  reader.starts.save = [this, path,
-                        key](const std::vector<ProgramStart>& starts) {
+  reader.starts.save = [path, key](const std::vector<ProgramStart>& starts) {
     (void)WriteStarts(path, starts, key);
-    CutFor(starts);
   };
+  reader.starts.settle =
+      [this, &on = *tree](const std::vector<ProgramStart>& starts) {
+        CutFor(starts, on);
+      };
   auto view = std::make_shared<ImageView>(
       std::move(tree),
       [this](LayerPosition position) { return Open(position); },

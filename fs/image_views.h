@@ -90,7 +90,8 @@ class ImageViews {
                                          size_t first, size_t last);
   TreeReaderOptions ReaderOptions(Role role) const;
   // Lets spans begin where a start reads.
-  void CutFor(const std::vector<ProgramStart>& starts) const;
+  void CutFor(const std::vector<ProgramStart>& starts,
+              const UnionTree& tree) const;
 
   const Cache cache_;
   const Image image_;

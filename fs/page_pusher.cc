@@ -103,11 +103,46 @@ PagePusher::Walk* PagePusher::ReadingWalkNear(Ino directory) {
 void PagePusher::Want(Walk& walk, Ino after) {
   if (walk.in_order < kEnough || stop_) return;
   walk.wanted = after;
-  if (!thread_.joinable()) {
-    ended_ = false;
-    thread_ = StartQuietThread([this] { Run(); });
-  }
+  StartThread();
   wake_.notify_one();
+}
+
+void PagePusher::StartThread() {
+  if (thread_.joinable()) return;
+  ended_ = false;
+  thread_ = StartQuietThread([this] { Run(); });
+}
+
+void PagePusher::OnForeseen(const Part& part) {
+  const std::lock_guard lock(mutex_);
+  if (stop_) return;
+  foreseen_.push_back(part);
+  StartThread();
+  wake_.notify_one();
+}
+
+void PagePusher::OnLookedUp(Ino ino) {
+  if (!any_unknown_) return;
+  const std::lock_guard lock(mutex_);
+  const auto begin = unknown_.lower_bound({ino});
+  const auto end = unknown_.lower_bound({Ino(ino.number() + 1)});
+  if (begin == end) return;
+  // Its reader is there already.
+  foreseen_.insert(foreseen_.begin(), begin, end);
+  unknown_.erase(begin, end);
+  any_unknown_ = !unknown_.empty();
+  wake_.notify_one();
+}
+
+bool PagePusher::PushPart(const Part& part) {
+  const auto bytes = fs_.ReadDecoded(part.ino, part.offset, part.length);
+  if (!bytes || bytes->size == 0) return true;
+  const Status stored = store_(part.ino, part.offset, *bytes);
+  if (stored) {
+    fs_.OnStored(part.ino, part.offset, bytes->size);
+    return true;
+  }
+  return stored.error().code() != ErrorCode::kNotFound;
 }
 
 bool PagePusher::Stop() {
@@ -132,8 +167,22 @@ PagePusher::Walk* PagePusher::WaitingWalk() {
 void PagePusher::Run() {
   std::unique_lock lock(mutex_);
   while (true) {
-    wake_.wait(lock, [this] { return stop_ || WaitingWalk() != nullptr; });
+    wake_.wait(lock, [this] {
+      return stop_ || !foreseen_.empty() || WaitingWalk() != nullptr;
+    });
     if (stop_) break;
+    if (!foreseen_.empty()) {
+      const Part part = foreseen_.front();
+      foreseen_.pop_front();
+      lock.unlock();
+      const bool known = PushPart(part);
+      lock.lock();
+      if (!known) {
+        unknown_.insert(part);
+        any_unknown_ = true;
+      }
+      continue;
+    }
     Walk& walk = *WaitingWalk();
     const Walk before = walk;
     walk.wanted = Ino();
@@ -163,7 +212,7 @@ Ino PagePusher::PushAfter(Ino read, Ino pushed) {
       const auto file = fs_.Read(next, 0, size);
       if (!file) break;
       // The kernel does not know it, so nobody has listed its directory yet.
-      if (!store_(next, *file)) break;
+      if (!store_(next, 0, *file)) break;
       bytes += file->size;
     }
     pushed = next;

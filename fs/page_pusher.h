@@ -1,11 +1,12 @@
-// PagePusher: puts small files into the kernel's page cache before they are
-// asked for.
+// PagePusher: puts files into the kernel's page cache before they are asked
+// for: a read that is never made is the fastest.
 //
 // When the small files of a directory are read one after the other, the next
-// ones are sure to follow, and a read that is never made is the fastest. They
-// lie behind each other in the same decoded span and in the tree's inode
-// numbers (see meta/union/tree_format.h), so what comes next is known. A few
-// such walks are followed at a time, as of diff(1) through two trees.
+// ones are sure to follow. They lie behind each other in the same decoded span
+// and in the tree's inode numbers (see meta/union/tree_format.h), so what comes
+// next is known. A few such walks are followed at a time, as of diff(1) through
+// two trees. And what a program reads as it starts is known from the last time
+// (fs/starts.h).
 //
 // A store waits for the page lock of a read that is under way, so it must
 // never be done by a thread that should answer that read: the pusher has a
@@ -15,10 +16,14 @@
 
 #include <array>
 #include <atomic>
+#include <compare>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include "fs/file_system.h"
@@ -33,9 +38,9 @@ struct PushLimits {
 
 class PagePusher {
  public:
-  // Stores a whole file. kNotFound: the kernel does not know the inode;
-  // kCancelled: there is no kernel any more.
-  using Store = std::function<Status(Ino, const FileBytes&)>;
+  // Stores bytes from that offset of a file. kNotFound: the kernel does not
+  // know the inode; kCancelled: there is no kernel any more.
+  using Store = std::function<Status(Ino, uint64_t offset, const FileBytes&)>;
 
   PagePusher(const FileSystem& fs, Store store, PushLimits limits = {});
   ~PagePusher();
@@ -45,6 +50,18 @@ class PagePusher {
   // A directory was listed to its end, so that the kernel knows what is in it.
   // In the middle of a walk that reads files, these are next. Returns at once.
   void OnListed(Ino directory);
+
+  struct Part {
+    Ino ino;
+    uint64_t offset = 0;
+    size_t length = 0;
+    auto operator<=>(const Part&) const = default;
+  };
+  // A program that starts will read this, and it is decoded: pushed as soon as
+  // the kernel knows the file. Returns at once.
+  void OnForeseen(const Part& part);
+  // The kernel knows this file now. Returns at once.
+  void OnLookedUp(Ino ino);
 
   // Asks the thread to end; it may still be in a store. True once it ended.
   bool Stop();
@@ -68,10 +85,13 @@ class PagePusher {
   Walk* ReadingWalkNear(Ino directory);
   Walk* WaitingWalk();
   void Want(Walk& walk, Ino after);
+  void StartThread();
   void Run();
   // Pushes what follows `read`, but not again what was `pushed`; returns up to
   // where.
   Ino PushAfter(Ino read, Ino pushed);
+  // False: the kernel does not know the file.
+  bool PushPart(const Part& part);
   bool StopRequested();
 
   const FileSystem& fs_;
@@ -82,7 +102,10 @@ class PagePusher {
   std::condition_variable wake_;
   std::array<Walk, 4> walks_;  // under mutex_
   uint64_t reads_ = 0;         // under mutex_
-  bool stop_ = false;          // under mutex_
+  std::deque<Part> foreseen_;  // under mutex_
+  std::set<Part> unknown_;  // likewise, but the kernel does not know the files
+  std::atomic<bool> any_unknown_{false};
+  bool stop_ = false;  // under mutex_
   std::atomic<bool> ended_{true};
   std::thread thread_;
 };

@@ -47,7 +47,8 @@ class PagePusherTest : public ::testing::Test {
   Ino File(int i) const { return image_.ino(NameOf(i)); }
 
   PagePusher::Store Storing() {
-    return [this](Ino ino, const FileBytes& bytes) -> Status {
+    return [this](Ino ino, uint64_t offset, const FileBytes& bytes) -> Status {
+      EXPECT_EQ(offset, 0u);
       const std::lock_guard lock(mutex_);
       if (unknown_from_ != Ino() && ino >= unknown_from_) {
         return Fail(ErrorCode::kNotFound, "not known");
@@ -192,16 +193,50 @@ TEST_F(PagePusherTest, FollowsTwoWalksAtOnce) {
   EXPECT_EQ(stored_.at(in(b, 3)), "content of f03");
 }
 
+TEST_F(PagePusherTest, PushesWhatAProgramWillReadOnceTheKernelKnowsTheFile) {
+  ASSERT_TRUE(fs_.Read(File(0), 0, 100));  // all are in one span
+  ASSERT_TRUE(fs_.Read(File(49), 0, 100));
+  unknown_from_ = File(20);
+  PagePusher pusher(fs_, Storing());
+  pusher.OnForeseen({File(30), 0, 1000});
+  pusher.OnForeseen({File(40), 0, 1000});
+  pusher.OnForeseen({File(3), 0, 1000});
+  WaitForStored(1);
+  EXPECT_EQ(stored_.at(File(3)), "content of f03");
+  {
+    const std::lock_guard lock(mutex_);
+    unknown_from_ = Ino();
+  }
+  pusher.OnLookedUp(File(29));  // nothing is foreseen of it
+  pusher.OnLookedUp(File(30));
+  WaitForStored(2);
+  EXPECT_EQ(stored_.at(File(30)), "content of f30");
+  pusher.OnLookedUp(File(30));  // not again
+  pusher.OnLookedUp(File(40));
+  WaitForStored(3);
+  EXPECT_TRUE(stored_.contains(File(40)));
+}
+
+TEST_F(PagePusherTest, DecodesNothingForAProgramThatMayNotCome) {
+  {
+    PagePusher pusher(fs_, Storing());
+    pusher.OnForeseen({File(3), 0, 1000});
+    for (int i = 0; i < 2; ++i) pusher.OnRead(File(i));
+    WaitForStored(45);
+  }
+  EXPECT_EQ(stored_.size(), 45u) << "once, by the walk";
+}
+
 TEST_F(PagePusherTest, NobodyWaitsForAStore) {
   std::latch in_store(1);
   std::latch release(1);
-  PagePusher pusher(fs_, [&](Ino, const FileBytes&) -> Status {
+  PagePusher pusher(fs_, [&](Ino, uint64_t, const FileBytes&) -> Status {
     in_store.count_down();
     release.wait();
     return Fail(ErrorCode::kCancelled, "unmounted");
   });
   EXPECT_TRUE(pusher.Stop()) << "no thread yet";
-  PagePusher busy(fs_, [&](Ino, const FileBytes&) -> Status {
+  PagePusher busy(fs_, [&](Ino, uint64_t, const FileBytes&) -> Status {
     in_store.count_down();
     release.wait();
     return Fail(ErrorCode::kCancelled, "unmounted");

@@ -34,6 +34,10 @@
 namespace imgmount {
 namespace {
 
+// Programs read here and there: more is mostly for nothing. What the kernel
+// does by itself.
+constexpr uint32_t kProgramReadAhead = 128 << 10;
+
 constexpr char kFuseDevice[] = "/dev/fuse";
 
 struct DestroySession {
@@ -196,15 +200,16 @@ Status Mount(fuse_session* session, const SessionConfig& config) {
                           reason.empty() ? "the kernel refused" : reason));
 }
 
-// The kernel reads ahead 128 KiB unless it is told otherwise, and only root may
-// tell it. A mount works without.
-void RaiseReadAhead(dev_t device, uint32_t bytes) {
+// How far the kernel reads ahead in files that are opened from now on. Only
+// root may tell it; a mount works without.
+void SetReadAhead(dev_t device, uint32_t bytes) {
   std::ofstream file(fmt::format("/sys/class/bdi/{}:{}/read_ahead_kb",
                                  gnu_dev_major(device), gnu_dev_minor(device)));
   file << bytes / 1024 << std::flush;
 }
 
-Status StoreFile(fuse_session* session, Ino ino, const FileBytes& file) {
+Status Store(fuse_session* session, Ino ino, uint64_t offset,
+             const FileBytes& file) {
   std::vector<std::byte> joined;
   std::span<const std::byte> bytes;
   if (file.pieces.size() == 1) {
@@ -218,7 +223,8 @@ Status StoreFile(fuse_session* session, Ino ino, const FileBytes& file) {
   fuse_bufvec buffer = FUSE_BUFVEC_INIT(bytes.size());
   buffer.buf[0].mem = const_cast<std::byte*>(bytes.data());
   const int error = ::fuse_lowlevel_notify_store(
-      session, ino.number(), 0, &buffer, static_cast<fuse_buf_copy_flags>(0));
+      session, ino.number(), static_cast<off_t>(offset), &buffer,
+      static_cast<fuse_buf_copy_flags>(0));
   if (error != 0) return FailErrno("notify_store", -error);
   return {};
 }
@@ -284,9 +290,10 @@ Status RunSession(const FileSystem& fs, bool push, const SessionConfig& config,
   IMGMOUNT_TRY(const SessionPtr session, NewSession(config, context));
   std::optional<PagePusher> pusher;
   if (push) {
-    pusher.emplace(fs, [&](Ino ino, const FileBytes& file) {
-      return StoreFile(session.get(), ino, file);
+    pusher.emplace(fs, [&](Ino ino, uint64_t offset, const FileBytes& bytes) {
+      return Store(session.get(), ino, offset, bytes);
     });
+    context.on_looked_up = [&pusher](Ino ino) { pusher->OnLookedUp(ino); };
     context.on_whole_file_read = [&pusher](Ino ino) { pusher->OnRead(ino); };
     context.on_directory_listed = [&pusher](Ino directory) {
       pusher->OnListed(directory);
@@ -296,19 +303,32 @@ Status RunSession(const FileSystem& fs, bool push, const SessionConfig& config,
   IMGMOUNT_TRY(const EndingSignals signals, EndingSignals::Catch());
   IMGMOUNT_CHECK(Mount(session.get(), config));
 
+  std::atomic<dev_t> device = 0;
+  const uint32_t far = config.options.max_read;
+  const bool tells_walks = fs.SetListener(
+      {.on_foreseen =
+           [&](Ino ino, uint64_t offset, size_t length) {
+             if (pusher) pusher->OnForeseen({ino, offset, length});
+           },
+       .on_walk =
+           [&](bool walk) {
+             SetReadAhead(device,
+                          walk ? far : std::min(far, kProgramReadAhead));
+           }});
+
   // Asks the mount as any program would, so that "ready" is the truth.
-  dev_t device = 0;
   std::thread first_user = StartQuietThread([&] {
     struct stat st = {};
     if (::stat(config.mount_point.c_str(), &st) != 0) return;
     device = st.st_dev;
-    RaiseReadAhead(device, config.options.max_read);
+    if (!tells_walks) SetReadAhead(device, far);
     if (on_ready) on_ready();
     fs.WillNeed();
   });
   ServeLoop loop(session.get(), signals.fd(),
                  [&fs](auto request) { return AnswersAtOnce(fs, request); });
   Status status = loop.Run();
+  fs.SetListener({});
   if (pusher) ServeUntilStopped(session.get(), *pusher);
   ::fuse_session_unmount(session.get());
   first_user.join();

@@ -20,7 +20,7 @@ template <typename Use>
 void Starts::ForEachCell(const StartPart& part, Use&& use) {
   const uint64_t end = part.offset + part.length;
   for (uint64_t n = part.offset / kCellBytes; n * kCellBytes < end; ++n) {
-    use(Cell{n, part.layer});
+    use(Cell{part.ino, n});
   }
 }
 
@@ -40,31 +40,58 @@ Starts::~Starts() {
   if (End()) options_.save(known_);
 }
 
-bool Starts::OnRead(LayerPosition layer, uint64_t offset, uint64_t length) {
+void Starts::SetListener(Listener listener) {
+  const std::lock_guard lock(listener_mutex_);
+  listener_ = std::move(listener);
+}
+
+void Starts::Tell(bool is_walk) {
+  const std::lock_guard lock(listener_mutex_);
+  if (listener_.on_walk) listener_.on_walk(is_walk);
+}
+
+void Starts::Tell(const StartPart& decoded) {
+  const std::lock_guard lock(listener_mutex_);
+  if (listener_.on_decoded) listener_.on_decoded(decoded);
+}
+
+bool Starts::OnRead(Ino ino, uint64_t offset, uint64_t length) {
   const auto now = Clock::now();
+  const auto number = static_cast<uint32_t>(ino.number());
   const std::lock_guard lock(mutex_);
-  if (!open_) Begin({offset / kCellBytes, layer});
+  if (!open_) Begin({number, offset / kCellBytes});
   last_read_ = now;
   bool foreseen = true;
   for (uint64_t at = offset; at < offset + length && !too_long_;) {
-    const Cell cell{at / kCellBytes, layer};
+    const Cell cell{number, at / kCellBytes};
     at = std::min(offset + length, (cell.number + 1) * kCellBytes);
-    foreseen = ReadCell(cell, at) && foreseen;
+    foreseen = HasCell(cell, at) && foreseen;
   }
   if (MayGoOn()) wake_.notify_all();
   return foreseen && !too_long_;
 }
 
-bool Starts::ReadCell(const Cell& cell, uint64_t end) {
+void Starts::OnStored(const StartPart& part) {
+  const std::lock_guard lock(mutex_);
+  if (!open_ || too_long_) return;
+  const uint64_t end = part.offset + part.length;
+  ForEachCell(part, [&](const Cell& cell) {
+    if (too_long_) return;
+    (void)HasCell(cell, std::min(end, (cell.number + 1) * kCellBytes));
+  });
+  if (MayGoOn()) wake_.notify_all();
+}
+
+bool Starts::HasCell(const Cell& cell, uint64_t end) {
   const auto [it, is_new] = seen_.try_emplace(cell);
   if (is_new) {
     const auto goes_on = [&](const StartPart& part) {
-      return part.layer == cell.layer &&
+      return part.ino == cell.ino &&
              (part.offset + part.length - 1) / kCellBytes + 1 == cell.number &&
              (cell.number + 1) * kCellBytes - part.offset <= kMaxStartPartBytes;
     };
     if (parts_.empty() || !goes_on(parts_.back())) {
-      parts_.push_back({cell.number * kCellBytes, 0, cell.layer});
+      parts_.push_back({cell.number * kCellBytes, cell.ino, 0});
     }
     it->second = parts_.size() - 1;
     Match(cell);
@@ -74,6 +101,7 @@ bool Starts::ReadCell(const Cell& cell, uint64_t end) {
   if (parts_.size() > kMaxStartParts) {
     too_long_ = true;
     Forget();
+    wake_.notify_all();
     return false;
   }
   const auto found = places_.find(cell);
@@ -111,7 +139,7 @@ void Starts::Begin(const Cell& first) {
   follows_ = known_.size();
   for (size_t i = 0; i < known_.size(); ++i) {
     const StartPart& front = known_[i].front();
-    if (Cell{front.offset / kCellBytes, front.layer} != first) continue;
+    if (Cell{front.ino, front.offset / kCellBytes} != first) continue;
     candidates_[i].alike = true;
     for (const StartPart& part : known_[i]) {
       ForEachCell(part, [&](const Cell& cell) {
@@ -141,6 +169,12 @@ void Starts::Follow(size_t number) {
   }
 }
 
+bool Starts::WasSeen(const StartPart& part) const {
+  bool seen = true;
+  ForEachCell(part, [&](const Cell& c) { seen = seen && seen_.contains(c); });
+  return seen;
+}
+
 bool Starts::MayGoOn() const {
   return decoded_ < followed_.size() && bytes_ahead_ < kMaxBytesAhead;
 }
@@ -148,14 +182,18 @@ bool Starts::MayGoOn() const {
 void Starts::Run() {
   std::unique_lock lock(mutex_);
   while (!stop_) {
-    if (!open_) {
+    if (const bool walk = IsWalk(); walk != told_of_walk_) {
+      told_of_walk_ = walk;
+      lock.unlock();
+      Tell(walk);
+      lock.lock();
+    } else if (!open_) {
       wake_.wait(lock);
     } else if (MayGoOn()) {
       const size_t number = decoded_++;
       const StartPart part = followed_[number];
-      // What the program has come to is its own business.
-      if (number < reached_) continue;
-      bytes_ahead_ += part.length;
+      if (WasSeen(part)) continue;
+      if (number >= reached_) bytes_ahead_ += part.length;
       const size_t needed = std::min(followed_.size(), number + kMaxNeeded);
       ProgramStart ahead;
       for (; needed_ < needed; ++needed_) ahead.push_back(followed_[needed_]);
@@ -165,13 +203,17 @@ void Starts::Run() {
         for (const StartPart& soon : ahead) will_need_(soon);
         decode_(part);
       }
+      Tell(part);
       lock.lock();
     } else if (const auto end = last_read_ + options_.pause;
                Clock::now() >= end) {
-      if (!End()) continue;
+      const bool is_new = End();
+      if (settled_ && !is_new) continue;
+      settled_ = true;
       const std::vector<ProgramStart> known = known_;
       lock.unlock();
-      options_.save(known);
+      if (is_new) options_.save(known);
+      if (options_.settle) options_.settle(known);
       lock.lock();
     } else {
       wake_.wait_until(lock, end);

@@ -5,8 +5,8 @@
 // is known by what it reads first; where several began alike (programs of one
 // shell, say) it is the one that has more of what was read so far. One that
 // goes on and on is no start but a walk through the image, and is not
-// remembered. Only which parts of the layers were read is kept, not their
-// bytes; see starts_file.h.
+// remembered. Only which parts of the files were read is kept, not their bytes;
+// see starts_file.h.
 //
 // Thread-safe. Threads begin with the first read.
 #ifndef IMGMOUNT_FS_STARTS_H_
@@ -34,6 +34,9 @@ struct StartsOptions {
   // Keeps them for the next mount; called once nothing is read any more. Must
   // be given.
   std::function<void(const std::vector<ProgramStart>&)> save;
+  // Makes the next mount faster for them, which may take a while: called, if
+  // given, once after a pause, and when there are others.
+  std::function<void(const std::vector<ProgramStart>&)> settle = nullptr;
   std::chrono::milliseconds pause = std::chrono::seconds(1);
 };
 
@@ -47,18 +50,26 @@ class Starts {
   // Waits for the part that each thread is at, and saves.
   ~Starts();
 
-  // Bytes [offset, offset + length) of a layer's tar were read. Returns at
-  // once: whether all of it is part of a known start, so that what comes next
-  // is taken care of.
-  bool OnRead(LayerPosition layer, uint64_t offset, uint64_t length);
+  // Bytes [offset, offset + length) of a file were read. Returns at once:
+  // whether all of it is part of a known start, so that what comes next is
+  // taken care of.
+  bool OnRead(Ino ino, uint64_t offset, uint64_t length);
+  // Nobody will have to read this any more: the kernel has it.
+  void OnStored(const StartPart& part);
+  struct Listener {
+    Work on_decoded;                    // a part of a known start is
+    std::function<void(bool)> on_walk;  // there is one, there is none any more
+  };
+  // Told by other threads; the one before is told nothing once this returns.
+  void SetListener(Listener listener);
 
  private:
   using Clock = std::chrono::steady_clock;
-  // What is read of a layer is told apart by this much.
+  // What is read of a file is told apart by this much.
   static constexpr uint64_t kCellBytes = 64 << 10;
   struct Cell {
+    uint32_t ino = 0;
     uint64_t number = 0;
-    LayerPosition layer = 0;
     auto operator<=>(const Cell&) const = default;
   };
   // Calls `use` with the cells of a part, in order.
@@ -68,16 +79,21 @@ class Starts {
   // With mutex_ held.
   void Forget();  // the present start
   void Begin(const Cell& first);
-  // One cell was read, up to `end` in the tar.
-  bool ReadCell(const Cell& cell, uint64_t end);
+  // One cell is in the kernel's hands, up to `end` in the file. Whether it is
+  // of the start that is followed.
+  bool HasCell(const Cell& cell, uint64_t end);
   // Counts which known starts have it, and follows the one that has most.
   void Match(const Cell& cell);
   void Follow(size_t number);
+  bool WasSeen(const StartPart& part) const;
+  bool IsWalk() const { return open_ && too_long_; }
   bool MayGoOn() const;  // there is something to decode
   // Ends the present start; true: there is something to save.
   bool End();
 
   void Run();
+  void Tell(bool is_walk);
+  void Tell(const StartPart& decoded);
 
   const StartsOptions options_;
   const Work will_need_;
@@ -88,9 +104,11 @@ class Starts {
   // Under mutex_:
   bool stop_ = false;
   std::vector<ProgramStart> known_;
+  bool settled_ = false;  // these
   // The present start.
   bool open_ = false;
-  bool too_long_ = false;
+  bool too_long_ = false;  // it is a walk
+  bool told_of_walk_ = false;
   Clock::time_point last_read_ = {};
   ProgramStart parts_;
   std::map<Cell, size_t> seen_;  // in parts_
@@ -111,6 +129,9 @@ class Starts {
   size_t decoded_ = 0;             // by us
   uint64_t bytes_ahead_ = 0;       // between these two
   size_t needed_ = 0;              // will_need_ was called up to here
+
+  std::mutex listener_mutex_;  // never taken with mutex_ held
+  Listener listener_;          // under it
 
   std::vector<std::thread> threads_;
 };

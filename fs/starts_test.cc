@@ -12,7 +12,7 @@ namespace {
 using testing::ElementsAre;
 
 StartPart Part(uint64_t number, uint32_t length = 1000) {
-  return {.offset = number << 21, .length = length, .layer = 0};
+  return {.offset = number << 21, .ino = 1, .length = length};
 }
 
 ProgramStart Parts(uint64_t first, uint64_t count, uint32_t length = 1000) {
@@ -35,6 +35,12 @@ class StartsTest : public ::testing::Test {
                             saved_ = starts;
                             changed_.notify_all();
                           },
+                      .settle =
+                          [this](const std::vector<ProgramStart>& starts) {
+                            const std::lock_guard lock(mutex_);
+                            settled_.push_back(starts);
+                            changed_.notify_all();
+                          },
                       .pause = pause},
         [this](const StartPart& part) {
           const std::lock_guard lock(mutex_);
@@ -47,7 +53,7 @@ class StartsTest : public ::testing::Test {
         });
   }
   bool Read(uint64_t number, uint32_t length = 1000) {
-    return starts_->OnRead(0, number << 21, length);
+    return starts_->OnRead(Ino(1), number << 21, length);
   }
   void Read(const ProgramStart& start) {
     for (const StartPart& part : start) Read(part.offset >> 21, part.length);
@@ -61,6 +67,7 @@ class StartsTest : public ::testing::Test {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::optional<std::vector<ProgramStart>> saved_;
+  std::vector<std::vector<ProgramStart>> settled_;
   std::set<uint64_t> needed_;
   std::set<uint64_t> decoded_;
   std::optional<Starts> starts_;  // uses all of the above
@@ -126,6 +133,69 @@ TEST_F(StartsTest, APauseEndsAStart) {
   WaitUntil([&] { return decoded_.size() == 3; });
 }
 
+TEST_F(StartsTest, WhatIsKnownIsSettledInAPauseOnce) {
+  Make({Parts(0, 4)}, std::chrono::milliseconds(1));
+  Read(Parts(0, 4));
+  WaitUntil([&] { return settled_.size() == 1; });
+  EXPECT_EQ(settled_[0].size(), 1u);
+  Read(Parts(100, 4));
+  WaitUntil([&] { return settled_.size() == 2; });
+  EXPECT_EQ(settled_[1].size(), 2u) << "there is another";
+}
+
+TEST_F(StartsTest, NothingIsSettledAtTheEnd) {
+  Make({});
+  Read(Parts(0, 4));
+  starts_.reset();
+  EXPECT_TRUE(saved_);
+  EXPECT_TRUE(settled_.empty()) << "somebody may wait for that";
+}
+
+TEST_F(StartsTest, WhatIsReadOutOfOrderSkipsNothing) {
+  Make({Parts(1, 6)});
+  Read(1);
+  Read(6);
+  WaitUntil([&] { return decoded_.size() >= 4; });
+  starts_.reset();
+  EXPECT_THAT(decoded_, testing::IsSupersetOf({2, 3, 4, 5}));
+}
+
+TEST_F(StartsTest, WhatTheKernelHasCountsAsRead) {
+  Make({Parts(1, 6)});
+  std::set<uint64_t> told;
+  starts_->SetListener({.on_decoded =
+                            [&](const StartPart& part) {
+                              const std::lock_guard lock(mutex_);
+                              told.insert(part.offset >> 21);
+                              changed_.notify_all();
+                            },
+                        .on_walk = {}});
+  Read(1);
+  WaitUntil([&] { return told.size() == 5; });
+  for (const StartPart& part : Parts(2, 5)) starts_->OnStored(part);
+  starts_.reset();
+  EXPECT_FALSE(saved_) << "nothing new";
+  EXPECT_THAT(told, ElementsAre(2, 3, 4, 5, 6));
+}
+
+TEST_F(StartsTest, TellsOfAWalkAndOfItsEnd) {
+  Make({}, std::chrono::milliseconds(100));
+  std::vector<bool> told;
+  starts_->SetListener({.on_decoded = {}, .on_walk = [&](bool walk) {
+                          const std::lock_guard lock(mutex_);
+                          told.push_back(walk);
+                          changed_.notify_all();
+                        }});
+  const auto was_told = [&] {
+    const std::lock_guard lock(mutex_);
+    return !told.empty();
+  };
+  for (uint64_t i = 0; !was_told(); ++i) Read(i);
+  WaitUntil([&] { return told.size() == 2; });
+  EXPECT_TRUE(told[0]);
+  EXPECT_FALSE(told[1]);
+}
+
 TEST_F(StartsTest, AWalkIsNoStart) {
   Make({});
   Read(Parts(0, kMaxStartParts));
@@ -145,18 +215,18 @@ TEST_F(StartsTest, NorIsAReadOrTwo) {
 TEST_F(StartsTest, PartsOfOneStretchAreOne) {
   Make({});
   constexpr uint32_t kK = 1 << 10;
-  starts_->OnRead(3, 100 * kK, 50 * kK);
-  starts_->OnRead(3, 192 * kK, 1000 * kK);
-  starts_->OnRead(4, 1200 * kK, 10);
-  starts_->OnRead(3, 1200 * kK, 10);
+  starts_->OnRead(Ino(3), 100 * kK, 50 * kK);
+  starts_->OnRead(Ino(3), 192 * kK, 1000 * kK);
+  starts_->OnRead(Ino(4), 1200 * kK, 10);
+  starts_->OnRead(Ino(3), 1200 * kK, 10);
   starts_.reset();
   ASSERT_TRUE(saved_);
   EXPECT_THAT(
       saved_->front(),
       ElementsAre(
-          StartPart{.offset = 64 * kK, .length = 1 << 20, .layer = 3},
-          StartPart{.offset = 1088 * kK, .length = 112 * kK + 10, .layer = 3},
-          StartPart{.offset = 1152 * kK, .length = 48 * kK + 10, .layer = 4}))
+          StartPart{.offset = 64 * kK, .ino = 3, .length = 1 << 20},
+          StartPart{.offset = 1088 * kK, .ino = 3, .length = 112 * kK + 10},
+          StartPart{.offset = 1152 * kK, .ino = 4, .length = 48 * kK + 10}))
       << "as far as a part may be long";
 }
 

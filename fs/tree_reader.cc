@@ -1,6 +1,7 @@
 #include "fs/tree_reader.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <atomic>
@@ -140,8 +141,27 @@ class SpanTreeReader final : public TreeReader {
 
   Result<FileBytes> View(Ino ino, uint64_t offset, size_t length) override;
   bool HasDecoded(Ino ino, uint64_t offset, size_t length) override;
+  Result<FileBytes> ViewDecoded(Ino ino, uint64_t offset,
+                                size_t length) override;
+  void OnStored(Ino ino, uint64_t offset, size_t length) override {
+    if (starts_) starts_->OnStored(PartOf(ino, offset, length));
+  }
+  bool SetListener(Listener listener) override {
+    if (!starts_) return false;
+    starts_->SetListener(
+        {.on_decoded =
+             [told = std::move(listener.on_foreseen)](const StartPart& part) {
+               if (told) told(Ino(part.ino), part.offset, part.length);
+             },
+         .on_walk = std::move(listener.on_walk)});
+    return true;
+  }
 
  private:
+  static StartPart PartOf(Ino ino, uint64_t offset, size_t length) {
+    return {offset, static_cast<uint32_t>(ino.number()),
+            static_cast<uint32_t>(length)};
+  }
   // A run of bytes in the layer's tar.
   struct Run {
     uint64_t physical;
@@ -156,9 +176,16 @@ class SpanTreeReader final : public TreeReader {
   Result<Layer*> OpenLayer(LayerPosition position);
   Result<std::unique_ptr<SpanDecoder>> StartDecoder(const SpanKey& key,
                                                     std::span<std::byte> out);
+  enum class For {
+    kReader,
+    kForeseenReader,  // what comes next is taken care of
+    kPageCache,       // nobody asked for it
+  };
+  Result<FileBytes> View(const Inode& inode, uint64_t offset, size_t length,
+                         For whom);
   // Appends `length` bytes at `physical` of the layer's tar.
   Status AppendTar(LayerPosition position, uint64_t physical, uint64_t length,
-                   FileBytes& out);
+                   For whom, FileBytes& out);
   void DecodeAheadOfReader(const SpanKey& key);
   // Up to byte `end` of the span, or all there is.
   void Decode(const SpanKey& key, uint64_t end = kMaxSpanBytes);
@@ -208,6 +235,23 @@ FileBytes InOnePiece(const FileBytes& bytes) {
 Result<FileBytes> SpanTreeReader::View(Ino ino, uint64_t offset,
                                        size_t length) {
   IMGMOUNT_TRY(const Inode inode, tree_.Get(ino));
+  const uint64_t size =
+      std::min<uint64_t>(length, inode.size - std::min(inode.size, offset));
+  const bool foreseen =
+      starts_ && size > 0 && starts_->OnRead(ino, offset, size);
+  return View(inode, offset, length,
+              foreseen ? For::kForeseenReader : For::kReader);
+}
+
+Result<FileBytes> SpanTreeReader::ViewDecoded(Ino ino, uint64_t offset,
+                                              size_t length) {
+  IMGMOUNT_TRY(const Inode inode, tree_.Get(ino));
+  if (!HasDecoded(ino, offset, length)) return FileBytes();
+  return View(inode, offset, length, For::kPageCache);
+}
+
+Result<FileBytes> SpanTreeReader::View(const Inode& inode, uint64_t offset,
+                                       size_t length, For whom) {
   FileBytes out;
   out.file_size = inode.size;
   const auto flatten = [&out] {
@@ -221,7 +265,8 @@ Result<FileBytes> SpanTreeReader::View(Ino ino, uint64_t offset,
         return {};
       },
       [&](const Run& run) -> Status {
-        IMGMOUNT_CHECK(AppendTar(inode.layer, run.physical, run.length, out));
+        IMGMOUNT_CHECK(
+            AppendTar(inode.layer, run.physical, run.length, whom, out));
         flatten();
         return {};
       }));
@@ -289,7 +334,7 @@ Status SpanTreeReader::Split(const Inode& inode, uint64_t offset, size_t length,
 }
 
 Status SpanTreeReader::AppendTar(LayerPosition position, uint64_t physical,
-                                 uint64_t length, FileBytes& out) {
+                                 uint64_t length, For whom, FileBytes& out) {
   IMGMOUNT_TRY(Layer* const layer, OpenLayer(position));
   const SpanTable& table = *layer->opened->spans;
   if (physical > table.size() || table.size() - physical < length) {
@@ -297,31 +342,32 @@ Status SpanTreeReader::AppendTar(LayerPosition position, uint64_t physical,
         {position, table.span_count()},
         Error(ErrorCode::kCorrupt, "a file lies beyond the end of the tar"));
   }
-  const bool foreseen =
-      starts_ && length > 0 && starts_->OnRead(position, physical, length);
   while (length > 0) {
     const SpanKey key{position, table.Find(physical)};
     const Span span = table.span(key.span);
     const uint64_t begin = physical - span.offset;
     const uint64_t n = std::min(length, span.length - begin);
 
-    const Sequence::Advice advice = layer->sequence.Observe(
-        physical, physical + n, key.span,
-        static_cast<size_t>(options_.decode_ahead_spans));
-    for (size_t i = advice.forget.begin; i < advice.forget.end; ++i) {
-      cache_.Forget({position, i});
-    }
-    for (size_t i = advice.decode.begin;
-         !foreseen && i < std::min(advice.decode.end, table.span_count());
-         ++i) {
-      ahead_.Want({position, i});
-      WillNeed(*layer->opened, i + kReadAheadSpans);
+    if (whom != For::kPageCache) {
+      const Sequence::Advice advice = layer->sequence.Observe(
+          physical, physical + n, key.span,
+          static_cast<size_t>(options_.decode_ahead_spans));
+      for (size_t i = advice.forget.begin; i < advice.forget.end; ++i) {
+        cache_.Forget({position, i});
+      }
+      for (size_t i = advice.decode.begin;
+           whom == For::kReader &&
+           i < std::min(advice.decode.end, table.span_count());
+           ++i) {
+        ahead_.Want({position, i});
+        WillNeed(*layer->opened, i + kReadAheadSpans);
+      }
     }
 
     const bool was_ready = cache_.Has(key, begin + n);
     auto bytes = cache_.Get(key, span.length, begin + n);
     // Who came here is likely to read on, or what is near.
-    if (!was_ready && !foreseen) ahead_.Want(key);
+    if (!was_ready && whom == For::kReader) ahead_.Want(key);
     if (!bytes) return Logged(key, std::move(bytes).error());
     out.pieces.push_back(bytes->bytes.subspan(begin));
     out.pins.push_back(std::move(bytes->pin));
@@ -377,16 +423,23 @@ void SpanTreeReader::Decode(const SpanKey& key, uint64_t end) {
 
 template <typename Use>
 void SpanTreeReader::ForEachSpan(const StartPart& part, Use&& use) {
-  const auto layer = OpenLayer(part.layer);
+  const auto inode = tree_.Get(Ino(part.ino));
+  if (!inode || !S_ISREG(inode->mode)) return;
+  const auto layer = OpenLayer(inode->layer);
   if (!layer) return;
   const SpanTable& table = *(*layer)->opened->spans;
-  const uint64_t end = std::min(part.offset + part.length, table.size());
-  for (uint64_t at = part.offset; at < end;) {
-    const SpanKey key{part.layer, table.Find(at)};
-    const Span span = table.span(key.span);
-    at = std::min(end, span.offset + span.length);
-    use(**layer, key, at - span.offset);
-  }
+  (void)Split(
+      *inode, part.offset, part.length, [](uint64_t) { return Status(); },
+      [&](const Run& run) {
+        const uint64_t end = std::min(run.physical + run.length, table.size());
+        for (uint64_t at = run.physical; at < end;) {
+          const SpanKey key{inode->layer, table.Find(at)};
+          const Span span = table.span(key.span);
+          at = std::min(end, span.offset + span.length);
+          use(**layer, key, at - span.offset);
+        }
+        return Status();
+      });
 }
 
 void SpanTreeReader::Discard(LayerPosition position) {

@@ -57,6 +57,23 @@ class TreeReader {
   // Whether View() would find all of it decoded.
   virtual bool HasDecoded(Ino ino, uint64_t offset, size_t length) = 0;
 
+  // The same for the kernel's page cache, where nobody asked for it: only what
+  // is decoded already, else nothing.
+  virtual Result<FileBytes> ViewDecoded(Ino ino, uint64_t offset,
+                                        size_t length) = 0;
+  // It is in the kernel's page cache now.
+  virtual void OnStored(Ino ino, uint64_t offset, size_t length) = 0;
+  // Told of how the tree is used; from other threads.
+  struct Listener {
+    // What a program that starts will read next, once it is decoded.
+    std::function<void(Ino, uint64_t offset, size_t length)> on_foreseen;
+    // Somebody reads on and on (true), and no more (false).
+    std::function<void(bool)> on_walk;
+  };
+  // Replaces the one before, which is not told of anything any more. False:
+  // nothing is looked for.
+  virtual bool SetListener(Listener listener) = 0;
+
   // Fills `out` from `offset` of a regular file; short only at its end.
   Result<size_t> Read(Ino ino, uint64_t offset, std::span<std::byte> out);
 };

@@ -218,8 +218,12 @@ TEST(TreeReader, DecodesWhatTheLastStartRead) {
   EXPECT_EQ(saved[0].size(), 4u);
 
   // What is not there any more does no harm.
-  saved[0].push_back({.offset = uint64_t{1} << 60, .length = 5, .layer = 0});
-  saved[0].push_back({.offset = 0, .length = ~0U, .layer = 0});
+  const auto number = [](Ino i) { return static_cast<uint32_t>(i.number()); };
+  const Ino before = image.ino("before");
+  saved[0].push_back({uint64_t{1} << 60, number(ino), 5});
+  saved[0].push_back({0, ~0U, 5});
+  saved[0].push_back({0, number(kRootIno), 5});
+  saved[0].push_back({0, number(before), ~0U});
   options.starts.known = saved;
   const auto reader = TreeReader::Make(image.tree(), image.opener(), options);
   read(*reader, 9);
@@ -228,9 +232,41 @@ TEST(TreeReader, DecodesWhatTheLastStartRead) {
       std::this_thread::yield();
     }
   }
-  while (!reader->HasDecoded(image.ino("before"), 0, 1000)) {
+  while (!reader->HasDecoded(before, 0, 1000)) {
     std::this_thread::yield();
   }
+}
+
+TEST(TreeReader, WhatThePageCacheHasBelongsToAStart) {
+  const std::string content = RandomBytes(16 * kSpan, 6);
+  TestImage image({WithLargeFile(content)});
+  const Ino ino = image.ino("large");
+  std::vector<ProgramStart> saved;
+  TreeReaderOptions options;
+  options.starts.save = [&](const auto& starts) { saved = starts; };
+  {
+    const auto reader = TreeReader::Make(image.tree(), image.opener(), options);
+    EXPECT_EQ(reader->ViewDecoded(ino, 3 * kSpan, 100)->size, 0u);
+    for (const uint64_t span : {9, 3, 12}) {
+      ReadAll(*reader, ino, span * kSpan, 100);
+    }
+    // To look at what is decoded is not to read it.
+    ReadAll(*reader, ino, 5 * kSpan - 100'000, 100);
+    const auto bytes = reader->ViewDecoded(ino, 4 * kSpan, 100);
+    ASSERT_TRUE(bytes);
+    ASSERT_EQ(bytes->size, 100u);
+    EXPECT_EQ(std::memcmp(bytes->pieces.at(0).data(),
+                          content.data() + 4 * kSpan, 100),
+              0);
+    reader->OnStored(ino, 6 * kSpan, 100);
+  }
+  ASSERT_EQ(saved.size(), 1u);
+  std::vector<uint64_t> spans;
+  for (const StartPart& part : saved[0]) {
+    EXPECT_EQ(part.ino, ino.number());
+    spans.push_back(part.offset / kSpan);
+  }
+  EXPECT_EQ(spans, (std::vector<uint64_t>{9, 3, 12, 4, 6}));
 }
 
 TEST(TreeReader, DecodesTheRestOfASpanAndNoMoreAfterRandomReads) {

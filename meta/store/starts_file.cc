@@ -20,7 +20,7 @@ struct StartsHeader {
 static_assert(sizeof(StartsHeader) == 24 && sizeof(StartPart) == 16);
 
 constexpr std::array<char, 8> kMagic = {'I', 'M', 'G', 'S', 'T', 'A', 'R', 'T'};
-constexpr uint32_t kVersion = 2;
+constexpr uint32_t kVersion = 3;
 constexpr size_t kMaxBytes =
     sizeof(StartsHeader) +
     kMaxStarts * (sizeof(uint64_t) + kMaxStartParts * sizeof(StartPart));

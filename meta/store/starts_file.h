@@ -1,5 +1,5 @@
 // The starts of programs out of an image, as they were seen: which parts of
-// its layers were read, in that order (fs/starts.h says what for).
+// its files were read, in that order (fs/starts.h says what for).
 //
 // Only ever a hint about what will be read: nothing that is shown depends on
 // it, and a file that is damaged, or about other layers, is no file.
@@ -19,19 +19,18 @@
 
 namespace imgmount {
 
-// Bytes [offset, offset + length) of a layer's tar.
+// Bytes [offset, offset + length) of a file of the tree.
 struct StartPart {
   uint64_t offset = 0;
+  uint32_t ino = 0;
   uint32_t length = 0;
-  LayerPosition layer = 0;
-  uint16_t reserved = 0;  // 0
 
   bool operator==(const StartPart&) const = default;
 };
 using ProgramStart = std::vector<StartPart>;
 
 inline constexpr size_t kMaxStarts = 8;
-inline constexpr size_t kMaxStartParts = 1024;
+inline constexpr size_t kMaxStartParts = 2048;
 inline constexpr uint32_t kMaxStartPartBytes = 1 << 20;
 
 // `subject` is whose starts they are (SubjectSeed). REQUIRES: no more of them

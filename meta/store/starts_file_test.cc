@@ -12,9 +12,9 @@ std::span<const std::byte> Bytes(const std::string& text) {
 }
 
 const std::vector<ProgramStart> kStarts = {
-    {{.offset = 2 << 20, .length = 100, .layer = 3},
-     {.offset = uint64_t{9} << 40, .length = kMaxStartPartBytes, .layer = 0}},
-    {{.offset = 0, .length = 1, .layer = 65535}}};
+    {{.offset = 2 << 20, .ino = 3, .length = 100},
+     {.offset = uint64_t{9} << 40, .ino = 0, .length = kMaxStartPartBytes}},
+    {{.offset = 0, .ino = ~0U, .length = 1}}};
 
 TEST(StartsFile, KeepsThemAsTheyAre) {
   EXPECT_EQ(*ParseStarts(Bytes(FormatStarts(kStarts, "a")), "a"), kStarts);
@@ -54,9 +54,9 @@ TEST(StartsFile, HasLimitsThoughItsChecksumIsRight) {
   EXPECT_TRUE(refused(std::vector(kMaxStarts + 1, kStarts[0])));
   EXPECT_TRUE(refused({ProgramStart(kMaxStartParts + 1, kStarts[0][0])}));
   EXPECT_TRUE(refused({ProgramStart()}));
-  EXPECT_TRUE(refused({{{.offset = 0, .length = 0, .layer = 0}}}));
+  EXPECT_TRUE(refused({{{.offset = 0, .ino = 0, .length = 0}}}));
   EXPECT_TRUE(
-      refused({{{.offset = 0, .length = kMaxStartPartBytes + 1, .layer = 0}}}));
+      refused({{{.offset = 0, .ino = 0, .length = kMaxStartPartBytes + 1}}}));
 }
 
 }  // namespace

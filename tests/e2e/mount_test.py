@@ -5,6 +5,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import time
 
 import harness
 from harness import Layout, NGINX, add_image, tar_layer
@@ -236,21 +237,49 @@ class AMountedImage(harness.EndToEnd):
             self.assertEqual(process.wait(timeout=60), 0)
             self.assertFalse(os.path.ismount(mounted))
 
-    def test_what_a_program_reads_as_it_starts_is_remembered(self):
+    def add_large_files(self):
         content = [os.urandom(3 << 20) for _ in range(5)]
         add_image(self.layout, "large",
                   tar(*(file(f"f{n}", c) for n, c in enumerate(content))))
         self.image = f"oci:{self.layout.folder}:large"
+        return content
+
+    def read_like_a_program(self, mounted, content):
+        for n in (3, 0, 4, 1):
+            with open(mounted / f"f{n}", "rb", buffering=0) as data:
+                os.posix_fadvise(data.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
+                data.seek(1 << 20)
+                self.assertEqual(data.read(4096), content[n][1 << 20:][:4096])
+
+    def test_spans_are_cut_where_a_program_reads(self):
+        content = self.add_large_files()
+        process, mounted = self.foreground()
+        self.read_like_a_program(mounted, content)
+        [spans] = (self.cache / "imgmount/layers").glob("*/spans")
+        before = spans.stat()
+        deadline = time.monotonic() + 60
+        while spans.stat().st_ino == before.st_ino:
+            self.assertLess(time.monotonic(), deadline)
+        self.assertGreater(spans.stat().st_size, before.st_size)
+        for n in range(5):  # by the old ones, which it has still open
+            self.assertEqual((mounted / f"f{n}").read_bytes(), content[n])
+        self.unmount_when_idle(mounted)
+        self.assertEqual(process.wait(timeout=60), 0)
+        self.out_of("imgcache", "verify")
+        process, mounted = self.foreground()
+        self.read_like_a_program(mounted, content)
+        for n in range(5):
+            self.assertEqual((mounted / f"f{n}").read_bytes(), content[n])
+        self.unmount_when_idle(mounted)
+        self.assertEqual(process.wait(timeout=60), 0)
+
+    def test_what_a_program_reads_as_it_starts_is_remembered(self):
+        content = self.add_large_files()
         folder = self.cache / "imgmount/starts"
 
         def start():
             process, mounted = self.foreground()
-            for n in (3, 0, 4, 1):
-                with open(mounted / f"f{n}", "rb", buffering=0) as data:
-                    os.posix_fadvise(data.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
-                    data.seek(1 << 20)
-                    self.assertEqual(data.read(4096),
-                                     content[n][1 << 20:][:4096])
+            self.read_like_a_program(mounted, content)
             self.unmount_when_idle(mounted)
             self.assertEqual(process.wait(timeout=60), 0)
             [starts] = folder.iterdir()
