@@ -36,11 +36,14 @@ PagePusher::~PagePusher() {
 }
 
 PagePusher::Walk& PagePusher::WalkOf(Ino ino) {
+  const auto distance = [ino](const Walk& walk) {
+    // One that has not begun is nowhere, and not at the first inodes.
+    return walk.last == 0 ? ~uint64_t{0} : Distance(walk.last_read, ino);
+  };
   Walk& near = *std::min_element(
-      walks_.begin(), walks_.end(), [&](const Walk& a, const Walk& b) {
-        return Distance(a.last_read, ino) < Distance(b.last_read, ino);
-      });
-  if (Distance(near.last_read, ino) <= kNear) return near;
+      walks_.begin(), walks_.end(),
+      [&](const Walk& a, const Walk& b) { return distance(a) < distance(b); });
+  if (distance(near) <= kNear) return near;
   Walk& oldest = *std::min_element(
       walks_.begin(), walks_.end(),
       [](const Walk& a, const Walk& b) { return a.last < b.last; });
