@@ -42,8 +42,11 @@ class Peer:
     def prepare(self, image):
         pass
 
-    def forget_starts(self):
+    def forget_starts(self, image):
         """Of programs out of the image, if it remembers them."""
+
+    def settle(self):
+        """Until it has learned from the start of a program, if it does."""
 
     def unmount(self, image):
         # What was started from the mount may take a moment to be gone.
@@ -88,9 +91,19 @@ class Imgmount(Peer):
         while is_running(process):  # it writes down what was started
             time.sleep(0.01)
 
-    def forget_starts(self):
-        for file in (self.cache / "imgmount/starts").iterdir():
+    def forget_starts(self, image):
+        derived = self.cache / "imgmount"
+        for file in *derived.glob("starts/*"), *derived.glob("layers/*/spans"):
             file.unlink()
+        self.mount(image)  # makes the span tables anew, without cuts
+        self.unmount(image)
+
+    def settle(self):
+        stat = self.daemon() / "stat"
+        used = None
+        # It begins a second after the last read.
+        while used != (used := stat.read_text().rpartition(")")[2].split()[11:13]):
+            time.sleep(2)
 
     def daemon(self):
         """The process that serves the mount."""
