@@ -63,10 +63,7 @@ class ImageFs : public FileSystem {
   void OnStored(Ino ino, uint64_t offset, size_t length) const override {
     reader_.OnStored(ino, offset, length);
   }
-  void WillNeed() const override {
-    tree_.WillNeed();
-    reader_.WillNeed();
-  }
+  void WillNeed() const override { tree_.WillNeed(); }
   bool HasDecoded(Ino ino, uint64_t offset, size_t length) const override {
     return reader_.HasDecoded(ino, offset, length);
   }

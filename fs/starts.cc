@@ -40,16 +40,6 @@ Starts::~Starts() {
   if (End()) options_.save(known_);
 }
 
-void Starts::WillNeed() {
-  ProgramStart last;
-  {
-    const std::lock_guard lock(mutex_);
-    if (!known_.empty()) last = known_.front();
-  }
-  if (last.size() > kMaxNeeded) last.resize(kMaxNeeded);
-  for (const StartPart& part : last) will_need_(part);
-}
-
 void Starts::SetListener(Listener listener) {
   const std::lock_guard lock(listener_mutex_);
   listener_ = std::move(listener);

@@ -50,8 +50,6 @@ class Starts {
   // Waits for the part that each thread is at, and saves.
   ~Starts();
 
-  // A hint that something will start soon: the last one, as a rule.
-  void WillNeed();
   // Bytes [offset, offset + length) of a file were read. Returns at once:
   // whether all of it is part of a known start, so that what comes next is
   // taken care of.

@@ -100,14 +100,6 @@ TEST_F(StartsTest, DecodesWhatTheSameStartReadLastTime) {
   EXPECT_THAT(needed_, ElementsAre(1, 2, 3, 4, 5));
 }
 
-TEST_F(StartsTest, LetsTheKernelFetchWhatTheLastOneBeganWith) {
-  Make({Parts(1, 40), Parts(100, 5)});
-  starts_->WillNeed();
-  EXPECT_EQ(needed_.size(), 32u);
-  EXPECT_EQ(*needed_.rbegin(), 32u);
-  EXPECT_TRUE(decoded_.empty());
-}
-
 TEST_F(StartsTest, DoesNothingForAStartThatItDoesNotKnow) {
   Make({Parts(100, 5)});
   EXPECT_FALSE(Read(1));

@@ -103,7 +103,7 @@ struct Layer {
 };
 
 // Lets the kernel fetch a span's state and compressed bytes.
-void WillNeedSpan(const OpenedLayer& layer, size_t number) {
+void WillNeed(const OpenedLayer& layer, size_t number) {
   if (number >= layer.spans->span_count()) return;
   const Span span = layer.spans->span(number);
   layer.spans->WillNeed(number);
@@ -130,7 +130,7 @@ class SpanTreeReader final : public TreeReader {
         [this](const StartPart& part) {
           ForEachSpan(part,
                       [](const Layer& layer, const SpanKey& key, uint64_t) {
-                        WillNeedSpan(*layer.opened, key.span);
+                        WillNeed(*layer.opened, key.span);
                       });
         },
         [this](const StartPart& part) {
@@ -145,9 +145,6 @@ class SpanTreeReader final : public TreeReader {
                                 size_t length) override;
   void OnStored(Ino ino, uint64_t offset, size_t length) override {
     if (starts_) starts_->OnStored(PartOf(ino, offset, length));
-  }
-  void WillNeed() override {
-    if (starts_) starts_->WillNeed();
   }
   bool SetListener(Listener listener) override {
     if (!starts_) return false;
@@ -363,7 +360,7 @@ Status SpanTreeReader::AppendTar(LayerPosition position, uint64_t physical,
            i < std::min(advice.decode.end, table.span_count());
            ++i) {
         ahead_.Want({position, i});
-        WillNeedSpan(*layer->opened, i + kReadAheadSpans);
+        WillNeed(*layer->opened, i + kReadAheadSpans);
       }
     }
 

@@ -63,9 +63,6 @@ class TreeReader {
                                         size_t length) = 0;
   // It is in the kernel's page cache now.
   virtual void OnStored(Ino ino, uint64_t offset, size_t length) = 0;
-  // A hint that somebody will read soon.
-  virtual void WillNeed() = 0;
-
   // Told of how the tree is used; from other threads.
   struct Listener {
     // What a program that starts will read next, once it is decoded.
