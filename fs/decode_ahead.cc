@@ -47,7 +47,7 @@ void DecodeAhead::Run() {
     wanted_.pop_front();
     lock.unlock();
     {
-      const BackgroundWork work;
+      const BackgroundWork work(BackgroundWork::Kind::kLikely);
       decode_(key);
     }
     lock.lock();

@@ -28,19 +28,30 @@ std::thread StartQuietThread(Body&& body) {
   return thread;
 }
 
-// While it lives, its thread does what somebody will soon wait for, and needs a
+// While it lives, its thread does what somebody may soon wait for, and needs a
 // processor.
 class BackgroundWork {
  public:
-  BackgroundWork() { count_.fetch_add(1, std::memory_order_relaxed); }
+  // Whether it is known that somebody will.
+  enum class Kind { kLikely, kSure };
+  explicit BackgroundWork(Kind kind) : count_(Of(kind)) {
+    count_.fetch_add(1, std::memory_order_relaxed);
+  }
   ~BackgroundWork() { count_.fetch_sub(1, std::memory_order_relaxed); }
   BackgroundWork(const BackgroundWork&) = delete;
   BackgroundWork& operator=(const BackgroundWork&) = delete;
   // In this process.
-  static size_t Count() { return count_.load(std::memory_order_relaxed); }
+  static size_t Count(Kind kind) {
+    return Of(kind).load(std::memory_order_relaxed);
+  }
 
  private:
-  inline static std::atomic<size_t> count_ = 0;
+  inline static std::atomic<size_t> likely_ = 0;
+  inline static std::atomic<size_t> sure_ = 0;
+  static std::atomic<size_t>& Of(Kind kind) {
+    return kind == Kind::kSure ? sure_ : likely_;
+  }
+  std::atomic<size_t>& count_;
 };
 
 template <typename Body>

@@ -16,9 +16,18 @@
 namespace imgmount {
 namespace {
 
-// A program that walks a tree comes back within less; one that does not is not
-// in a hurry.
-constexpr std::chrono::microseconds kSpin(100);
+// How long to look again for the next request on `processors` of them. A
+// program that walks a tree comes back within 100 us, one that only reads
+// within 20; one that does not is not in a hurry. Whoever asks, or a decoder,
+// may need the processor more.
+std::chrono::microseconds SpinTime(size_t processors) {
+  using Kind = BackgroundWork::Kind;
+  const size_t sure = BackgroundWork::Count(Kind::kSure);
+  const size_t others = 1 + sure + BackgroundWork::Count(Kind::kLikely);
+  if (others < processors) return std::chrono::microseconds(100);
+  const bool spins = sure == 0 && processors > 1;
+  return std::chrono::microseconds(spins ? 20 : 0);
+}
 
 struct Request : fuse_buf {
   Request() : fuse_buf{} {}
@@ -77,7 +86,7 @@ void ServeLoop::Work() {
 
 bool ServeLoop::Receive(fuse_buf& request) {
   using Clock = std::chrono::steady_clock;
-  const auto enough = Clock::now() + kSpin;
+  const auto enough = Clock::now() + SpinTime(processors_);
   while (true) {
     const int got = ::fuse_session_receive_buf(session_, &request);
     if (got > 0) return true;
@@ -87,8 +96,7 @@ bool ServeLoop::Receive(fuse_buf& request) {
       status_ = FailErrno("serving the mount", -got);
       return false;
     }
-    // Not on a processor that whoever asks, or a decoder, could use.
-    if (BackgroundWork::Count() + 1 < processors_ && Clock::now() < enough) {
+    if (Clock::now() < enough) {
       ::sched_yield();
       continue;
     }

@@ -199,7 +199,7 @@ void Starts::Run() {
       for (; needed_ < needed; ++needed_) ahead.push_back(followed_[needed_]);
       lock.unlock();
       {
-        const BackgroundWork work;
+        const BackgroundWork work(BackgroundWork::Kind::kSure);
         for (const StartPart& soon : ahead) will_need_(soon);
         decode_(part);
       }
