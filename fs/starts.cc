@@ -107,7 +107,7 @@ bool Starts::HasCell(const Cell& cell, uint64_t end) {
   const auto found = places_.find(cell);
   if (found == places_.end()) return false;
   for (; reached_ <= found->second; ++reached_) {
-    if (reached_ < decoded_) bytes_ahead_ -= followed_[reached_].length;
+    if (is_ahead_[reached_]) bytes_ahead_ -= followed_[reached_].length;
   }
   return true;
 }
@@ -160,6 +160,7 @@ void Starts::Follow(size_t number) {
   followed_ = known_[number];
   places_.clear();
   reached_ = decoded_ = needed_ = 0;
+  is_ahead_.assign(followed_.size(), false);
   bytes_ahead_ = 0;
   for (size_t i = 0; i < followed_.size(); ++i) {
     ForEachCell(followed_[i], [&](const Cell& cell) {
@@ -193,7 +194,10 @@ void Starts::Run() {
       const size_t number = decoded_++;
       const StartPart part = followed_[number];
       if (WasSeen(part)) continue;
-      if (number >= reached_) bytes_ahead_ += part.length;
+      if (number >= reached_) {
+        is_ahead_[number] = true;
+        bytes_ahead_ += part.length;
+      }
       const size_t needed = std::min(followed_.size(), number + kMaxNeeded);
       ProgramStart ahead;
       for (; needed_ < needed; ++needed_) ahead.push_back(followed_[needed_]);
@@ -228,6 +232,7 @@ bool Starts::End() {
   places_.clear();
   if (parts_.size() < kMinParts) return false;  // or too long
   const size_t cells = seen_.size();
+  // When it repeats one there is nothing new.
   for (size_t i = 0; i < known_.size(); ++i) {
     const Candidate& it = candidates_[i];
     if (it.seen * 10 < cells * 9 || it.cells > cells * 2) continue;

@@ -127,7 +127,8 @@ class Starts {
   std::map<Cell, size_t> places_;  // in followed_
   size_t reached_ = 0;             // of followed_, by the program
   size_t decoded_ = 0;             // by us
-  uint64_t bytes_ahead_ = 0;       // between these two
+  std::vector<bool> is_ahead_;     // decoded by us before the program came
+  uint64_t bytes_ahead_ = 0;       // of those that it has not come to yet
   size_t needed_ = 0;              // will_need_ was called up to here
 
   std::mutex listener_mutex_;  // never taken with mutex_ held

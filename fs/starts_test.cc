@@ -160,6 +160,18 @@ TEST_F(StartsTest, WhatIsReadOutOfOrderSkipsNothing) {
   EXPECT_THAT(decoded_, testing::IsSupersetOf({2, 3, 4, 5}));
 }
 
+TEST_F(StartsTest, APartThatComesAgainStopsNothing) {
+  constexpr uint32_t kMiB = 1 << 20;
+  ProgramStart start(30, Part(1, kMiB));
+  for (const StartPart& part : Parts(2, 60, kMiB)) start.push_back(part);
+  Make({start});
+  Read(1, kMiB);
+  WaitUntil([&] { return decoded_.contains(20); });
+  Read(2, kMiB);
+  Read(10, kMiB);
+  WaitUntil([&] { return decoded_.contains(30); });
+}
+
 TEST_F(StartsTest, WhatTheKernelHasCountsAsRead) {
   Make({Parts(1, 6)});
   std::set<uint64_t> told;

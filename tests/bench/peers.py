@@ -92,6 +92,7 @@ class Imgmount(Peer):
             time.sleep(0.01)
 
     def forget_starts(self, image):
+        self.unmount(image)
         derived = self.cache / "imgmount"
         for file in *derived.glob("starts/*"), *derived.glob("layers/*/spans"):
             file.unlink()
