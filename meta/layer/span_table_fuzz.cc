@@ -1,5 +1,6 @@
 // Any bytes as a span table with right checksums, over any bytes as a blob:
-// spans that are in order, and no byte that its checksum does not vouch for.
+// spans that are in order, cuts that are within them, and no byte that its
+// checksum does not vouch for.
 // A resume state's SHA-256 is where this ends: ISA-L trusts what is behind it.
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "meta/base/xxh3.h"
+#include "meta/layer/span_cuts.h"
 #include "meta/layer/span_format.h"
 
 namespace {
@@ -33,6 +35,20 @@ class BytesBlob : public imgmount::BlobSource {
  private:
   std::span<const std::byte> bytes_;
 };
+
+void CheckCuts(const imgmount::SpanTable& table,
+               const std::vector<imgmount::TarRun>& runs) {
+  uint64_t last = 0;
+  for (const uint64_t cut : imgmount::WhereToCut(table, runs)) {
+    if (cut <= last || cut >= table.size()) std::abort();
+    const imgmount::Span span = table.span(table.Find(cut));
+    if (cut == span.offset ||
+        (cut - span.offset) % imgmount::kBlockBytes != 0) {
+      std::abort();
+    }
+    last = cut;
+  }
+}
 
 }  // namespace
 
@@ -63,6 +79,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   const auto opened = SpanTable::Open(path);
   if (!opened) return 0;
+  std::vector<TarRun> runs(std::min<size_t>(size / sizeof(TarRun), 32));
+  if (!runs.empty())
+    std::memcpy(runs.data(), data, runs.size() * sizeof runs[0]);
+  CheckCuts(**opened, runs);
   BytesBlob blob(std::as_bytes(std::span(data, size)));
   uint64_t offset = 0;
   for (size_t i = 0; i < (*opened)->span_count(); ++i) {
