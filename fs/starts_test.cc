@@ -125,7 +125,7 @@ TEST_F(StartsTest, IsAheadByWhatTheSpanCacheHolds) {
 }
 
 TEST_F(StartsTest, APauseEndsAStart) {
-  Make({}, std::chrono::milliseconds(1));
+  Make({}, std::chrono::milliseconds(100));
   Read(Parts(0, 4));
   WaitUntil([&] { return saved_.has_value(); });
   EXPECT_EQ(saved_->front(), Parts(0, 4));
@@ -134,7 +134,7 @@ TEST_F(StartsTest, APauseEndsAStart) {
 }
 
 TEST_F(StartsTest, WhatIsKnownIsSettledInAPauseOnce) {
-  Make({Parts(0, 4)}, std::chrono::milliseconds(1));
+  Make({Parts(0, 4)}, std::chrono::milliseconds(100));
   Read(Parts(0, 4));
   WaitUntil([&] { return settled_.size() == 1; });
   EXPECT_EQ(settled_[0].size(), 1u);
