@@ -64,12 +64,10 @@ class FileSystem {
   virtual bool SetListener(TreeReader::Listener /*listener*/) const {
     return false;
   }
-  virtual Result<FileBytes> ReadDecoded(Ino /*ino*/, uint64_t /*offset*/,
-                                        size_t /*length*/) const {
+  virtual Result<FileBytes> ReadDecoded(const FilePart& /*part*/) const {
     return FileBytes();
   }
-  virtual void OnStored(Ino /*ino*/, uint64_t /*offset*/,
-                        size_t /*length*/) const {}
+  virtual void OnStored(const FilePart& /*part*/) const {}
 
   // A hint that somebody will use it soon.
   virtual void WillNeed() const {}

@@ -56,13 +56,10 @@ class ImageFs : public FileSystem {
   bool SetListener(TreeReader::Listener listener) const override {
     return reader_.SetListener(std::move(listener));
   }
-  Result<FileBytes> ReadDecoded(Ino ino, uint64_t offset,
-                                size_t length) const override {
-    return reader_.ViewDecoded(ino, offset, length);
+  Result<FileBytes> ReadDecoded(const FilePart& part) const override {
+    return reader_.ViewDecoded(part);
   }
-  void OnStored(Ino ino, uint64_t offset, size_t length) const override {
-    reader_.OnStored(ino, offset, length);
-  }
+  void OnStored(const FilePart& part) const override { reader_.OnStored(part); }
   void WillNeed() const override { tree_.WillNeed(); }
   bool HasDecoded(Ino ino, uint64_t offset, size_t length) const override {
     return reader_.HasDecoded(ino, offset, length);

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
+#include <span>
 #include <utility>
 
 #include "meta/report/units.h"
@@ -91,30 +91,6 @@ TreeReaderOptions ImageViews::ReaderOptions(Role role) const {
   return options;
 }
 
-void ImageViews::CutFor(const std::vector<ProgramStart>& starts,
-                        const UnionTree& tree) const {
-  std::map<LayerPosition, std::vector<TarRun>> runs;
-  for (const ProgramStart& start : starts) {
-    for (const StartPart& part : start) {
-      const auto inode = tree.Get(Ino(part.ino));
-      const auto extents = tree.Extents(Ino(part.ino));
-      if (!inode || !extents) continue;
-      for (const Extent& e : *extents) {
-        const uint64_t begin = std::max(part.offset, e.logical);
-        const uint64_t end =
-            std::min(part.offset + part.length, e.logical + e.length);
-        if (begin >= end) continue;
-        runs[inode->layer].push_back(
-            {e.physical + (begin - e.logical), end - begin});
-      }
-    }
-  }
-  for (const auto& [layer, of_layer] : runs) {
-    if (layer >= layers_.size()) continue;
-    (void)CutLayer(cache_, image_.manifest.layers[layer].digest, of_layer);
-  }
-}
-
 Result<std::shared_ptr<const ImageView>> ImageViews::Filed(size_t layers) {
   IMGMOUNT_TRY(auto tree, OpenTree(cache_, image_, layers));
   TreeReaderOptions reader = ReaderOptions(Role::kMain);
@@ -126,10 +102,10 @@ Result<std::shared_ptr<const ImageView>> ImageViews::Filed(size_t layers) {
   reader.starts.save = [path, key](const std::vector<ProgramStart>& starts) {
     (void)WriteStarts(path, starts, key);
   };
-  reader.starts.settle =
-      [this, &on = *tree](const std::vector<ProgramStart>& starts) {
-        CutFor(starts, on);
-      };
+  reader.cut = [this](LayerPosition layer, std::span<const TarRun> runs) {
+    if (layer >= layers_.size()) return;
+    (void)CutLayer(cache_, image_.manifest.layers[layer].digest, runs);
+  };
   auto view = std::make_shared<ImageView>(
       std::move(tree),
       [this](LayerPosition position) { return Open(position); },

@@ -89,9 +89,6 @@ class ImageViews {
   std::shared_ptr<const ImageView> Start(std::shared_ptr<ImageView> view,
                                          size_t first, size_t last);
   TreeReaderOptions ReaderOptions(Role role) const;
-  // Lets spans begin where a start reads.
-  void CutFor(const std::vector<ProgramStart>& starts,
-              const UnionTree& tree) const;
 
   const Cache cache_;
   const Image image_;

@@ -116,7 +116,7 @@ void PagePusher::StartThread() {
   thread_ = StartQuietThread([this] { Run(); });
 }
 
-void PagePusher::OnForeseen(const Part& part) {
+void PagePusher::OnForeseen(const FilePart& part) {
   const std::lock_guard lock(mutex_);
   if (stop_) return;
   foreseen_.push_back(part);
@@ -137,12 +137,12 @@ void PagePusher::OnLookedUp(Ino ino) {
   wake_.notify_one();
 }
 
-bool PagePusher::PushPart(const Part& part) {
-  const auto bytes = fs_.ReadDecoded(part.ino, part.offset, part.length);
+bool PagePusher::PushPart(const FilePart& part) {
+  const auto bytes = fs_.ReadDecoded(part);
   if (!bytes || bytes->size == 0) return true;
   const Status stored = store_(part.ino, part.offset, *bytes);
   if (stored) {
-    fs_.OnStored(part.ino, part.offset, bytes->size);
+    fs_.OnStored({part.ino, part.offset, bytes->size});
     return true;
   }
   return stored.error().code() != ErrorCode::kNotFound;
@@ -175,7 +175,7 @@ void PagePusher::Run() {
     });
     if (stop_) break;
     if (!foreseen_.empty()) {
-      const Part part = foreseen_.front();
+      const FilePart part = foreseen_.front();
       foreseen_.pop_front();
       lock.unlock();
       const bool known = PushPart(part);

@@ -16,7 +16,6 @@
 
 #include <array>
 #include <atomic>
-#include <compare>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -51,15 +50,9 @@ class PagePusher {
   // In the middle of a walk that reads files, these are next. Returns at once.
   void OnListed(Ino directory);
 
-  struct Part {
-    Ino ino;
-    uint64_t offset = 0;
-    size_t length = 0;
-    auto operator<=>(const Part&) const = default;
-  };
   // A program that starts will read this, and it is decoded: pushed as soon as
   // the kernel knows the file. Returns at once.
-  void OnForeseen(const Part& part);
+  void OnForeseen(const FilePart& part);
   // The kernel knows this file now. Returns at once.
   void OnLookedUp(Ino ino);
 
@@ -91,7 +84,7 @@ class PagePusher {
   // where.
   Ino PushAfter(Ino read, Ino pushed);
   // False: the kernel does not know the file.
-  bool PushPart(const Part& part);
+  bool PushPart(const FilePart& part);
   bool StopRequested();
 
   const FileSystem& fs_;
@@ -100,10 +93,11 @@ class PagePusher {
 
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::array<Walk, 4> walks_;  // under mutex_
-  uint64_t reads_ = 0;         // under mutex_
-  std::deque<Part> foreseen_;  // under mutex_
-  std::set<Part> unknown_;  // likewise, but the kernel does not know the files
+  std::array<Walk, 4> walks_;      // under mutex_
+  uint64_t reads_ = 0;             // under mutex_
+  std::deque<FilePart> foreseen_;  // under mutex_
+  std::set<FilePart>
+      unknown_;  // likewise, but the kernel does not know the files
   std::atomic<bool> any_unknown_{false};
   bool stop_ = false;  // under mutex_
   std::atomic<bool> ended_{true};

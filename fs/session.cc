@@ -307,8 +307,8 @@ Status RunSession(const FileSystem& fs, bool push, const SessionConfig& config,
   const uint32_t far = config.options.max_read;
   const bool tells_walks = fs.SetListener(
       {.on_foreseen =
-           [&](Ino ino, uint64_t offset, size_t length) {
-             if (pusher) pusher->OnForeseen({ino, offset, length});
+           [&](const FilePart& part) {
+             if (pusher) pusher->OnForeseen(part);
            },
        .on_walk =
            [&](bool walk) {

@@ -65,7 +65,7 @@ bool Starts::OnRead(Ino ino, uint64_t offset, uint64_t length) {
   for (uint64_t at = offset; at < offset + length && !too_long_;) {
     const Cell cell{number, at / kCellBytes};
     at = std::min(offset + length, (cell.number + 1) * kCellBytes);
-    foreseen = HasCell(cell, at) && foreseen;
+    foreseen = AddCell(cell, at) && foreseen;
   }
   if (MayGoOn()) wake_.notify_all();
   return foreseen && !too_long_;
@@ -77,12 +77,12 @@ void Starts::OnStored(const StartPart& part) {
   const uint64_t end = part.offset + part.length;
   ForEachCell(part, [&](const Cell& cell) {
     if (too_long_) return;
-    (void)HasCell(cell, std::min(end, (cell.number + 1) * kCellBytes));
+    (void)AddCell(cell, std::min(end, (cell.number + 1) * kCellBytes));
   });
   if (MayGoOn()) wake_.notify_all();
 }
 
-bool Starts::HasCell(const Cell& cell, uint64_t end) {
+bool Starts::AddCell(const Cell& cell, uint64_t end) {
   const auto [it, is_new] = seen_.try_emplace(cell);
   if (is_new) {
     const auto goes_on = [&](const StartPart& part) {
@@ -140,7 +140,6 @@ void Starts::Begin(const Cell& first) {
   for (size_t i = 0; i < known_.size(); ++i) {
     const StartPart& front = known_[i].front();
     if (Cell{front.ino, front.offset / kCellBytes} != first) continue;
-    candidates_[i].alike = true;
     for (const StartPart& part : known_[i]) {
       ForEachCell(part, [&](const Cell& cell) {
         candidate_cells_[cell].set(i);
@@ -242,7 +241,7 @@ bool Starts::End() {
   // It replaces those that have little else.
   for (size_t i = known_.size(); i-- > 0;) {
     const Candidate& it = candidates_[i];
-    if (it.alike && it.seen * 10 >= it.cells * 9) {
+    if (it.cells > 0 && it.seen * 10 >= it.cells * 9) {
       known_.erase(known_.begin() + i);
     }
   }

@@ -81,7 +81,7 @@ class Starts {
   void Begin(const Cell& first);
   // One cell is in the kernel's hands, up to `end` in the file. Whether it is
   // of the start that is followed.
-  bool HasCell(const Cell& cell, uint64_t end);
+  bool AddCell(const Cell& cell, uint64_t end);
   // Counts which known starts have it, and follows the one that has most.
   void Match(const Cell& cell);
   void Follow(size_t number);
@@ -112,11 +112,10 @@ class Starts {
   Clock::time_point last_read_ = {};
   ProgramStart parts_;
   std::map<Cell, size_t> seen_;  // in parts_
-  // Of each known one: whether it began alike, its cells, and how many of them
-  // were seen.
+  // Of each known one that began alike: its cells, and how many of them were
+  // seen.
   struct Candidate {
-    bool alike = false;
-    size_t cells = 0;
+    size_t cells = 0;  // 0: it did not
     size_t seen = 0;
   };
   std::array<Candidate, kMaxStarts> candidates_;

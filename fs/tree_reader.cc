@@ -125,8 +125,12 @@ class SpanTreeReader final : public TreeReader {
         ahead_(options_.decode_ahead_threads,
                [this](const SpanKey& key) { DecodeAheadOfReader(key); }) {
     if (!options_.starts.save) return;
+    StartsOptions starts = options_.starts;
+    if (options_.cut) {
+      starts.settle = [this](const auto& known) { CutFor(known); };
+    }
     starts_.emplace(
-        options_.starts,
+        std::move(starts),
         [this](const StartPart& part) {
           ForEachSpan(part,
                       [](const Layer& layer, const SpanKey& key, uint64_t) {
@@ -141,38 +145,30 @@ class SpanTreeReader final : public TreeReader {
 
   Result<FileBytes> View(Ino ino, uint64_t offset, size_t length) override;
   bool HasDecoded(Ino ino, uint64_t offset, size_t length) override;
-  Result<FileBytes> ViewDecoded(Ino ino, uint64_t offset,
-                                size_t length) override;
-  void OnStored(Ino ino, uint64_t offset, size_t length) override {
-    if (starts_) starts_->OnStored(PartOf(ino, offset, length));
+  Result<FileBytes> ViewDecoded(const FilePart& part) override;
+  void OnStored(const FilePart& part) override {
+    if (!starts_) return;
+    starts_->OnStored({part.offset, static_cast<uint32_t>(part.ino.number()),
+                       static_cast<uint32_t>(part.length)});
   }
   bool SetListener(Listener listener) override {
     if (!starts_) return false;
     starts_->SetListener(
         {.on_decoded =
              [told = std::move(listener.on_foreseen)](const StartPart& part) {
-               if (told) told(Ino(part.ino), part.offset, part.length);
+               if (told) told({Ino(part.ino), part.offset, part.length});
              },
          .on_walk = std::move(listener.on_walk)});
     return true;
   }
 
  private:
-  static StartPart PartOf(Ino ino, uint64_t offset, size_t length) {
-    return {offset, static_cast<uint32_t>(ino.number()),
-            static_cast<uint32_t>(length)};
-  }
-  // A run of bytes in the layer's tar.
-  struct Run {
-    uint64_t physical;
-    uint64_t length;
-  };
   // Hands the runs of [offset, offset + length) of a file to `data`, and what
   // is between them to `hole`, in order; both answer a Status.
   template <typename Hole, typename Data>
   Status Split(const Inode& inode, uint64_t offset, size_t length, Hole&& hole,
                Data&& data);
-  bool HasDecodedTar(LayerPosition position, const Run& run);
+  bool HasDecodedTar(LayerPosition position, const TarRun& run);
   Result<Layer*> OpenLayer(LayerPosition position);
   Result<std::unique_ptr<SpanDecoder>> StartDecoder(const SpanKey& key,
                                                     std::span<std::byte> out);
@@ -189,10 +185,16 @@ class SpanTreeReader final : public TreeReader {
   void DecodeAheadOfReader(const SpanKey& key);
   // Up to byte `end` of the span, or all there is.
   void Decode(const SpanKey& key, uint64_t end = kMaxSpanBytes);
+  // Calls `use(layer, run)` with what a part is of the layer's tar; a part that
+  // is nowhere is none.
+  template <typename Use>
+  void ForEachRun(const StartPart& part, Use&& use);
   // Calls `use(layer, key, end)` with each span that a part lies in, and where
-  // in it the part ends. A part that is nowhere is none.
+  // in it the part ends.
   template <typename Use>
   void ForEachSpan(const StartPart& part, Use&& use);
+  // Lets spans begin where these starts read.
+  void CutFor(const std::vector<ProgramStart>& starts);
   void Discard(LayerPosition position);
   Failure Logged(const SpanKey& key, Error error);
 
@@ -243,11 +245,10 @@ Result<FileBytes> SpanTreeReader::View(Ino ino, uint64_t offset,
               foreseen ? For::kForeseenReader : For::kReader);
 }
 
-Result<FileBytes> SpanTreeReader::ViewDecoded(Ino ino, uint64_t offset,
-                                              size_t length) {
-  IMGMOUNT_TRY(const Inode inode, tree_.Get(ino));
-  if (!HasDecoded(ino, offset, length)) return FileBytes();
-  return View(inode, offset, length, For::kPageCache);
+Result<FileBytes> SpanTreeReader::ViewDecoded(const FilePart& part) {
+  IMGMOUNT_TRY(const Inode inode, tree_.Get(part.ino));
+  if (!HasDecoded(part.ino, part.offset, part.length)) return FileBytes();
+  return View(inode, part.offset, part.length, For::kPageCache);
 }
 
 Result<FileBytes> SpanTreeReader::View(const Inode& inode, uint64_t offset,
@@ -264,9 +265,9 @@ Result<FileBytes> SpanTreeReader::View(const Inode& inode, uint64_t offset,
         flatten();
         return {};
       },
-      [&](const Run& run) -> Status {
+      [&](const TarRun& run) -> Status {
         IMGMOUNT_CHECK(
-            AppendTar(inode.layer, run.physical, run.length, whom, out));
+            AppendTar(inode.layer, run.offset, run.length, whom, out));
         flatten();
         return {};
       }));
@@ -279,14 +280,14 @@ bool SpanTreeReader::HasDecoded(Ino ino, uint64_t offset, size_t length) {
   bool all = true;
   const Status split = Split(
       *inode, offset, length, [](uint64_t) { return Status(); },
-      [&](const Run& run) {
+      [&](const TarRun& run) {
         all = all && HasDecodedTar(inode->layer, run);
         return Status();
       });
   return all || !split;
 }
 
-bool SpanTreeReader::HasDecodedTar(LayerPosition position, const Run& run) {
+bool SpanTreeReader::HasDecodedTar(LayerPosition position, const TarRun& run) {
   Layer* layer = nullptr;
   {
     const std::lock_guard lock(layers_mutex_);
@@ -295,8 +296,8 @@ bool SpanTreeReader::HasDecodedTar(LayerPosition position, const Run& run) {
   const std::unique_lock opening(layer->opening, std::try_to_lock);
   if (!opening || !layer->opened) return false;
   const SpanTable& table = *layer->opened->spans;
-  const uint64_t end = run.physical + run.length;
-  for (uint64_t at = run.physical; at < std::min(end, table.size());) {
+  const uint64_t end = run.offset + run.length;
+  for (uint64_t at = run.offset; at < std::min(end, table.size());) {
     const size_t number = table.Find(at);
     const Span span = table.span(number);
     const uint64_t stop = std::min(end - span.offset, span.length);
@@ -327,7 +328,7 @@ Status SpanTreeReader::Split(const Inode& inode, uint64_t offset, size_t length,
     }
     if (begin > at) IMGMOUNT_CHECK(hole(begin - at));
     IMGMOUNT_CHECK(
-        data(Run{it->physical + (begin - it->logical), stop - begin}));
+        data(TarRun{it->physical + (begin - it->logical), stop - begin}));
     at = stop;
   }
   return end > at ? hole(end - at) : Status();
@@ -422,24 +423,43 @@ void SpanTreeReader::Decode(const SpanKey& key, uint64_t end) {
 }
 
 template <typename Use>
-void SpanTreeReader::ForEachSpan(const StartPart& part, Use&& use) {
+void SpanTreeReader::ForEachRun(const StartPart& part, Use&& use) {
   const auto inode = tree_.Get(Ino(part.ino));
   if (!inode || !S_ISREG(inode->mode)) return;
-  const auto layer = OpenLayer(inode->layer);
-  if (!layer) return;
-  const SpanTable& table = *(*layer)->opened->spans;
   (void)Split(
       *inode, part.offset, part.length, [](uint64_t) { return Status(); },
-      [&](const Run& run) {
-        const uint64_t end = std::min(run.physical + run.length, table.size());
-        for (uint64_t at = run.physical; at < end;) {
-          const SpanKey key{inode->layer, table.Find(at)};
-          const Span span = table.span(key.span);
-          at = std::min(end, span.offset + span.length);
-          use(**layer, key, at - span.offset);
-        }
+      [&](const TarRun& run) {
+        use(inode->layer, run);
         return Status();
       });
+}
+
+template <typename Use>
+void SpanTreeReader::ForEachSpan(const StartPart& part, Use&& use) {
+  ForEachRun(part, [&](LayerPosition position, const TarRun& run) {
+    const auto layer = OpenLayer(position);
+    if (!layer) return;
+    const SpanTable& table = *(*layer)->opened->spans;
+    const uint64_t end = std::min(run.offset + run.length, table.size());
+    for (uint64_t at = run.offset; at < end;) {
+      const SpanKey key{position, table.Find(at)};
+      const Span span = table.span(key.span);
+      at = std::min(end, span.offset + span.length);
+      use(**layer, key, at - span.offset);
+    }
+  });
+}
+
+void SpanTreeReader::CutFor(const std::vector<ProgramStart>& starts) {
+  std::map<LayerPosition, std::vector<TarRun>> runs;
+  for (const ProgramStart& start : starts) {
+    for (const StartPart& part : start) {
+      ForEachRun(part, [&](LayerPosition layer, const TarRun& run) {
+        runs[layer].push_back(run);
+      });
+    }
+  }
+  for (const auto& [layer, of_layer] : runs) options_.cut(layer, of_layer);
 }
 
 void SpanTreeReader::Discard(LayerPosition position) {

@@ -5,6 +5,7 @@
 #ifndef IMGMOUNT_FS_TREE_READER_H_
 #define IMGMOUNT_FS_TREE_READER_H_
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -15,6 +16,7 @@
 
 #include "fs/starts.h"
 #include "meta/base/result.h"
+#include "meta/layer/span_cuts.h"
 #include "meta/store/layer_store.h"
 #include "meta/union/union_tree.h"
 
@@ -26,6 +28,9 @@ struct TreeReaderOptions {
   int decode_ahead_threads = 1;  // 0: none
   int decode_ahead_spans = 2;    // how far
   StartsOptions starts = {};     // without `save` none are looked for
+  // Lets a layer's spans begin where these runs of its tar do, for the next
+  // mount (span_cuts.h); called by threads that have time.
+  std::function<void(LayerPosition, std::span<const TarRun>)> cut = nullptr;
   // Told of each span or layer that cannot be read, once.
   std::function<void(std::string_view line)> log = nullptr;
 };
@@ -37,6 +42,14 @@ struct FileBytes {
   std::vector<std::shared_ptr<const void>> pins;
   size_t size = 0;         // of all pieces
   uint64_t file_size = 0;  // of the whole file
+};
+
+// Bytes [offset, offset + length) of a file.
+struct FilePart {
+  Ino ino;
+  uint64_t offset = 0;
+  size_t length = 0;
+  auto operator<=>(const FilePart&) const = default;
 };
 
 class TreeReader {
@@ -59,14 +72,13 @@ class TreeReader {
 
   // The same for the kernel's page cache, where nobody asked for it: only what
   // is decoded already, else nothing.
-  virtual Result<FileBytes> ViewDecoded(Ino ino, uint64_t offset,
-                                        size_t length) = 0;
+  virtual Result<FileBytes> ViewDecoded(const FilePart& part) = 0;
   // It is in the kernel's page cache now.
-  virtual void OnStored(Ino ino, uint64_t offset, size_t length) = 0;
+  virtual void OnStored(const FilePart& part) = 0;
   // Told of how the tree is used; from other threads.
   struct Listener {
     // What a program that starts will read next, once it is decoded.
-    std::function<void(Ino, uint64_t offset, size_t length)> on_foreseen;
+    std::function<void(const FilePart&)> on_foreseen;
     // Somebody reads on and on (true), and no more (false).
     std::function<void(bool)> on_walk;
   };

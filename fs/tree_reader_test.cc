@@ -246,19 +246,19 @@ TEST(TreeReader, WhatThePageCacheHasBelongsToAStart) {
   options.starts.save = [&](const auto& starts) { saved = starts; };
   {
     const auto reader = TreeReader::Make(image.tree(), image.opener(), options);
-    EXPECT_EQ(reader->ViewDecoded(ino, 3 * kSpan, 100)->size, 0u);
+    EXPECT_EQ(reader->ViewDecoded({ino, 3 * kSpan, 100})->size, 0u);
     for (const uint64_t span : {9, 3, 12}) {
       ReadAll(*reader, ino, span * kSpan, 100);
     }
     // To look at what is decoded is not to read it.
     ReadAll(*reader, ino, 5 * kSpan - 100'000, 100);
-    const auto bytes = reader->ViewDecoded(ino, 4 * kSpan, 100);
+    const auto bytes = reader->ViewDecoded({ino, 4 * kSpan, 100});
     ASSERT_TRUE(bytes);
     ASSERT_EQ(bytes->size, 100u);
     EXPECT_EQ(std::memcmp(bytes->pieces.at(0).data(),
                           content.data() + 4 * kSpan, 100),
               0);
-    reader->OnStored(ino, 6 * kSpan, 100);
+    reader->OnStored({ino, 6 * kSpan, 100});
   }
   ASSERT_EQ(saved.size(), 1u);
   std::vector<uint64_t> spans;
