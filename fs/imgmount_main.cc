@@ -143,8 +143,8 @@ void Declare(CLI::App& app, Arguments& args) {
                "certificates, and why; fetch nothing");
   app.add_option("-u,--unmount", args.unmount, "Unmount DIR")->type_name("DIR");
   app.add_flag("!--no-push", args.push,
-               "Do not put small files into the page cache before they are "
-               "asked for");
+               "Do not put files into the page cache before they are asked "
+               "for");
   const auto all = app.add_flag(
       "--all", args.all,
       "Show the image, its layers, its states, its config and its history");
