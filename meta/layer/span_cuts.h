@@ -27,8 +27,8 @@ struct TarRun {
 // Where spans should be cut so that whoever reads `runs`, which may overlap and
 // come in any order, decodes little else; ascending, each in the midst of a
 // span and a whole number of blocks from its beginning. Only gzip can be cut.
-// There are never so many that the table's file doubles, however often a table
-// is cut.
+// However often a table is cut, it has at most half as many spans again as one
+// of kSpanBytes each, and 64.
 std::vector<uint64_t> WhereToCut(const SpanTable& table,
                                  std::span<const TarRun> runs);
 
