@@ -69,9 +69,6 @@ class FileSystem {
   }
   virtual void OnStored(const FilePart& /*part*/) const {}
 
-  // A hint that somebody will use it soon.
-  virtual void WillNeed() const {}
-
   // Whether Read() would answer without decoding anything.
   virtual bool HasDecoded(Ino ino, uint64_t offset, size_t length) const = 0;
   // What else may take longer than a look into memory.

@@ -60,7 +60,6 @@ class ImageFs : public FileSystem {
     return reader_.ViewDecoded(part);
   }
   void OnStored(const FilePart& part) const override { reader_.OnStored(part); }
-  void WillNeed() const override { tree_.WillNeed(); }
   bool HasDecoded(Ino ino, uint64_t offset, size_t length) const override {
     return reader_.HasDecoded(ino, offset, length);
   }

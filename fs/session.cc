@@ -323,7 +323,6 @@ Status RunSession(const FileSystem& fs, bool push, const SessionConfig& config,
     device = st.st_dev;
     if (!tells_walks) SetReadAhead(device, far);
     if (on_ready) on_ready();
-    fs.WillNeed();
   });
   ServeLoop loop(session.get(), signals.fd(),
                  [&fs](auto request) { return AnswersAtOnce(fs, request); });

@@ -1,5 +1,7 @@
 #include "fs/span_cache.h"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <condition_variable>
 #include <exception>
@@ -69,8 +71,7 @@ void SpanCache::Prepare(const SpanKey& key, uint64_t length, uint64_t end) {
     // Who is at it already goes on to there.
     entry->goal = std::max(entry->goal, end);
     if (!entry->busy && !entry->error) {
-      DecodeBlocks(*entry, lock, entry->goal,
-                   [&] { return entry->waiting > 0; });
+      DecodeBlocks(*entry, lock, entry->goal, For::kNobody);
       failed = entry->error.has_value();
     }
   }
@@ -151,20 +152,23 @@ Status SpanCache::Decode(Entry& entry, uint64_t end) {
       --entry.waiting;
       continue;
     }
-    DecodeBlocks(entry, lock, end, [] { return false; });
+    DecodeBlocks(entry, lock, end, For::kCaller);
   }
   return {};
 }
 
-template <typename Stop>
 void SpanCache::DecodeBlocks(Entry& entry, std::unique_lock<std::mutex>& lock,
-                             const uint64_t& end, const Stop& stop) {
+                             const uint64_t& end, For whom) {
   entry.busy = true;
   Status status;
   // Block by block, so that those who wait for less go on earlier.
-  while (status && entry.ready < end && !stop()) {
+  while (status && entry.ready < end &&
+         (whom == For::kCaller || entry.waiting == 0)) {
     const uint64_t step = std::min(end, entry.ready + kBlockBytes);
     lock.unlock();
+    // A low priority alone keeps others from this processor until the next tick
+    // of the scheduler, which may be 4 ms away (Linux 6.6 and later).
+    if (whom == For::kNobody) ::sched_yield();
     status = StepDecoder(entry, step);
     lock.lock();
     if (status) entry.ready = entry.decoder->ready();

@@ -76,11 +76,12 @@ class SpanCache {
   // Drops what was not used for longest, until the rest fits.
   void Trim(Lru& dropped);
   Status Decode(Entry& entry, uint64_t end);
-  // With `lock` on the entry's mutex: until `end`, which may grow under it, or
-  // until `stop` says so.
-  template <typename Stop>
+  // Who waits for the blocks. If nobody does, somebody still may.
+  enum class For { kCaller, kNobody };
+  // With `lock` on the entry's mutex: until `end`, which may grow under it, or,
+  // for nobody, until somebody waits.
   void DecodeBlocks(Entry& entry, std::unique_lock<std::mutex>& lock,
-                    const uint64_t& end, const Stop& stop);
+                    const uint64_t& end, For whom);
   Status StepDecoder(Entry& entry, uint64_t end);
 
   const size_t capacity_;

@@ -117,6 +117,7 @@ Result<MappedFile> MappedFile::Open(const fs::path& path) {
   if (size == 0) return file;
   void* address = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd.get(), 0);
   if (address == MAP_FAILED) return FailErrno(path.string(), errno);
+  (void)::madvise(address, size, MADV_RANDOM);
   file.data_ = {static_cast<const std::byte*>(address), size};
   return file;
 }
@@ -132,8 +133,10 @@ void MappedFile::WillNeed(size_t offset, size_t length) const {
   length = std::min(length, data_.size() - offset);
   const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
   const size_t before = offset % page;
-  (void)::madvise(const_cast<std::byte*>(data_.data() + offset - before),
-                  before + length, MADV_WILLNEED);
+  InPortions(offset - before, before + length, [&](size_t at, size_t portion) {
+    (void)::madvise(const_cast<std::byte*>(data_.data() + at), portion,
+                    MADV_WILLNEED);
+  });
 }
 
 MappedFile::~MappedFile() {

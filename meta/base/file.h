@@ -4,6 +4,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -77,8 +78,20 @@ class AtomicFile {
   std::filesystem::path final_path_;
 };
 
+// Calls `hint(offset, length)` for portions of a range: of what it is told to
+// fetch by one call, Linux fetches as much as it reads ahead, or as the disk
+// takes in one request, and forgets the rest.
+template <typename Hint>
+void InPortions(uint64_t offset, uint64_t length, Hint&& hint) {
+  constexpr uint64_t kPortion = 128 << 10;  // what it reads ahead by default
+  for (uint64_t end = offset + length; offset < end; offset += kPortion) {
+    hint(offset, std::min(kPortion, end - offset));
+  }
+}
+
 // The contents of a file, mapped read-only and shared. The file must not be
-// cut while mapped; ours never are (they are replaced by rename).
+// cut while mapped; ours never are (they are replaced by rename). Nothing is
+// read ahead: who knows what is needed next says so by WillNeed().
 class MappedFile {
  public:
   static Result<MappedFile> Open(const std::filesystem::path& path);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "meta/base/file.h"
@@ -23,9 +24,13 @@ class BlobFile : public BlobSource {
     return read;
   }
   void WillNeed(uint64_t offset, uint64_t length) override {
+    if (offset >= size_) return;
+    length = std::min(length, size_ - offset);
     // A hint: whether it is taken does not matter.
-    ::posix_fadvise(fd_.get(), static_cast<off_t>(offset),
-                    static_cast<off_t>(length), POSIX_FADV_WILLNEED);
+    InPortions(offset, length, [&](uint64_t at, uint64_t portion) {
+      ::posix_fadvise(fd_.get(), static_cast<off_t>(at),
+                      static_cast<off_t>(portion), POSIX_FADV_WILLNEED);
+    });
   }
 
  private:

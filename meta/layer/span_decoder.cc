@@ -155,7 +155,11 @@ Result<std::unique_ptr<SpanDecoder>> SpanDecoder::Start(
     return Fail(ErrorCode::kInternal, "no frames file for a span in it");
   }
   BlobSource& source = span.file == SpanFile::kFrames ? *frames : blob;
-  source.WillNeed(span.in_offset, span.in_length);
+  // The first bytes apart: of one request nothing is there before all is.
+  table.WillNeed(i);
+  const uint64_t front = std::min<uint64_t>(span.in_length, kInputBytes);
+  source.WillNeed(span.in_offset, front);
+  source.WillNeed(span.in_offset + front, span.in_length - front);
   switch (span.kind) {
     case SpanKind::kStored:
       return std::make_unique<StoredDecoder>(table, i, source, out);

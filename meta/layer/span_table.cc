@@ -77,6 +77,7 @@ Status MappedSpanTable::Check() {
     return Corrupt("wrong length");
   }
   const auto table = bytes.subspan(header_.table_offset);
+  file_.WillNeed(header_.table_offset, table.size());
   if (header_.table_checksum != XXH3_64bits(table.data(), table.size())) {
     return Corrupt("wrong checksum");
   }
@@ -164,6 +165,7 @@ size_t MappedSpanTable::Find(uint64_t offset) const {
 
 Result<std::string_view> MappedSpanTable::PackedState(size_t i) const {
   const SpanRecord& s = spans_[i];
+  WillNeed(i);
   const auto packed = file_.bytes().subspan(s.state_offset, s.state_length);
   if (Sha256(packed) != s.state_sha256) {
     return Corrupt(fmt::format("wrong SHA-256 of the state of span {}", i));

@@ -129,6 +129,7 @@ bool TreeFile::VerifyBlock(size_t block) const {
   const size_t start = block * kTreeBlockBytes;
   const auto bytes =
       data_.subspan(start, std::min(kTreeBlockBytes, data_.size() - start));
+  file_.WillNeed(kTreeHeaderBytes + start, bytes.size());
   if (XXH3_64bits(bytes.data(), bytes.size()) !=
       *ReadWire<uint64_t>(table_, block * sizeof(uint64_t))) {
     if (!path_.empty()) ::unlink(path_.c_str());

@@ -21,9 +21,6 @@ namespace imgmount {
 
 class TreeFile final : public UnionTree {
  public:
-  // Of a huge tree WillNeed() fetches so much: some 400,000 files.
-  static constexpr size_t kFetchedBytes = 32 << 20;
-
   // `path` is removed when a block of it turns out to be damaged, so that
   // whoever opens the tree next makes it anew.
   static Result<std::unique_ptr<TreeFile>> Open(
@@ -44,7 +41,6 @@ class TreeFile final : public UnionTree {
   Result<std::string_view> SymlinkTarget(Ino ino) const override;
   Result<std::vector<Xattr>> Xattrs(Ino ino) const override;
   Result<std::vector<Extent>> Extents(Ino ino) const override;
-  void WillNeed() const override { file_.WillNeed(0, kFetchedBytes); }
   Status VerifyAll() const override;
 
  private:

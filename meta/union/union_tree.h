@@ -95,9 +95,6 @@ class UnionTree {
   // Resolves a path ("", "etc/passwd") without following symlinks.
   Result<Ino> Resolve(std::string_view path) const;
 
-  // A hint that it will be used soon.
-  virtual void WillNeed() const {}
-
   // Checks every block now instead of at its first touch.
   virtual Status VerifyAll() const = 0;
 
