@@ -25,7 +25,7 @@ namespace imgmount {
 struct TreeReaderOptions {
   // Decoded spans kept: most of what a program like Python reads as it starts.
   size_t cache_bytes = 96 << 20;
-  int decode_ahead_threads = 1;  // 0: none
+  int decode_ahead_threads = 2;  // 0: none
   int decode_ahead_spans = 2;    // how far
   StartsOptions starts = {};     // without `save` none are looked for
   // Lets a layer's spans begin where these runs of its tar do, for the next
