@@ -8,7 +8,7 @@
 namespace imgmount {
 namespace {
 
-constexpr size_t kMaxWanted = 4;
+constexpr size_t kMaxWanted = 8;
 
 }  // namespace
 

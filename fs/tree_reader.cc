@@ -45,7 +45,7 @@ class Sequence {
   };
 
   // An access to [begin, end) of the tar, in span `span`; what is to be decoded
-  // ends at most `depth` spans after it.
+  // ends at most `depth` spans after it, or twice as many after a long time.
   Advice Observe(uint64_t begin, uint64_t end, size_t span, size_t depth) {
     const std::lock_guard lock(mutex_);
     // The kernel's read-ahead comes in from several threads, not quite in
@@ -62,6 +62,7 @@ class Sequence {
     next_ = std::max(next_, end);
     bytes_ += end - begin;
     if (++streak_ < kStreak) return {};
+    if (bytes_ >= kLongBytes) depth *= 2;
     Advice advice;
     advice.decode = {std::max(span, announced_), span + depth + 1};
     announced_ = std::max(announced_, advice.decode.end);
@@ -82,6 +83,8 @@ class Sequence {
  private:
   static constexpr uint64_t kSlack = 1 << 20;
   static constexpr int kStreak = 2;
+  // Who has read so much in order goes on for a while.
+  static constexpr uint64_t kLongBytes = 8 << 20;
 
   std::mutex mutex_;
   uint64_t begun_ = 0;

@@ -95,7 +95,7 @@ TEST(FirstPass, ASpanBeginsWhereAProgramDoes) {
       ReadFile("/proc/self/exe", 256 << 20)->substr(0, 300'000);
   TarBuilder tar;
   for (uint64_t i = 0; i < 5; ++i) {
-    tar.File("text" + std::to_string(i), TextLikeBytes(1'500'000, i));
+    tar.File("text" + std::to_string(i), TextLikeBytes(750'000, i));
     tar.File("program" + std::to_string(i), program);
   }
   const std::string bytes = tar.Build();

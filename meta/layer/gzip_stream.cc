@@ -4,7 +4,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <limits>
+#include <utility>
+
+#include "meta/layer/huffman_tables.h"
 
 namespace imgmount {
 namespace {
@@ -131,6 +135,7 @@ Status GzipStream::HeaderByte(uint8_t byte) {
 Status GzipStream::InflateStep(std::span<const std::byte>& in,
                                std::span<std::byte>& out) {
   inflate_state& s = *state_;
+  UnpackIfResumed();
   // ISA-L takes non-const input and does not write to it.
   auto* const next_in =
       reinterpret_cast<uint8_t*>(const_cast<std::byte*>(in.data()));
@@ -159,25 +164,35 @@ Status GzipStream::CheckEnd() const {
   return Corrupt("truncated gzip data");
 }
 
-std::string GzipStream::SaveState() const {
-  std::string bytes(reinterpret_cast<const char*>(state_.get()),
-                    sizeof(inflate_state));
-  const auto zero = [&](size_t offset, size_t size) {
-    std::memset(bytes.data() + offset, 0, size);
-  };
-  zero(offsetof(inflate_state, next_out), sizeof state_->next_out);
-  zero(offsetof(inflate_state, avail_out), sizeof state_->avail_out);
-  zero(offsetof(inflate_state, next_in), sizeof state_->next_in);
-  zero(offsetof(inflate_state, avail_in), sizeof state_->avail_in);
+std::string GzipStream::SaveState() {
+  UnpackIfResumed();
+  const auto saved = std::make_unique<inflate_state>(*state_);
+  inflate_state& s = *saved;
+  s.next_out = s.next_in = nullptr;
+  s.avail_out = s.avail_in = 0;
+  const auto in_size = static_cast<size_t>(s.tmp_in_size);
+  std::fill(std::begin(s.tmp_in_buffer) + in_size, std::end(s.tmp_in_buffer),
+            0);
   // Of the output buffer it needs what it has not handed out yet, and the
   // window before the end of that.
-  constexpr size_t kBuffer = offsetof(inflate_state, tmp_out_buffer);
-  const auto valid = static_cast<size_t>(state_->tmp_out_valid);
-  const auto processed = static_cast<size_t>(state_->tmp_out_processed);
+  const auto valid = static_cast<size_t>(s.tmp_out_valid);
+  const auto processed = static_cast<size_t>(s.tmp_out_processed);
   const size_t window = valid - std::min<size_t>(valid, ISAL_DEF_HIST_SIZE);
-  zero(kBuffer, std::min(window, processed));
-  zero(kBuffer + valid, sizeof state_->tmp_out_buffer - valid);
-  return bytes;
+  std::fill_n(s.tmp_out_buffer, std::min(window, processed), 0);
+  std::fill(std::begin(s.tmp_out_buffer) + valid, std::end(s.tmp_out_buffer),
+            0);
+  return {reinterpret_cast<const char*>(&s), sizeof s};
+}
+
+void GzipStream::UnpackIfResumed() {
+  if (std::exchange(resumed_, false)) UnpackTables(*state_);
+}
+
+void GzipStream::PackState(std::string& state) {
+  inflate_state unpacked;
+  std::memcpy(&unpacked, state.data(), sizeof unpacked);
+  PackTables(unpacked);
+  std::memcpy(state.data(), &unpacked, sizeof unpacked);
 }
 
 std::span<char> GzipStream::WindowOf(std::string& state) {
@@ -199,6 +214,7 @@ std::span<std::byte> GzipStream::Resume() {
   if (!state_) state_ = NewState();
   phase_ = Phase::kData;
   first_member_ = false;
+  resumed_ = true;
   return std::as_writable_bytes(std::span(state_.get(), 1));
 }
 

@@ -28,7 +28,9 @@ Decoded Decode(std::span<const std::byte> in, size_t in_step, size_t out_step,
     result.bytes.append(buffer, 0, buffer.size() - out.size());
     if (step == save_at && stream.in_data()) {
       imgmount::GzipStream other;
-      if (!other.RestoreState(stream.SaveState())) std::abort();
+      std::string state = stream.SaveState();
+      imgmount::GzipStream::PackState(state);
+      if (!other.RestoreState(state)) std::abort();
       stream = std::move(other);
     }
     if (in.empty() && !out.empty()) {

@@ -178,7 +178,9 @@ TEST(GzipStream, GoesOnFromASavedState) {
       done += buffer.size() - out.size();
       if (!stream.in_data()) continue;
       GzipStream other;
-      ASSERT_TRUE(other.RestoreState(stream.SaveState()));
+      std::string state = stream.SaveState();
+      if (resumed % 2 == 0) GzipStream::PackState(state);
+      ASSERT_TRUE(other.RestoreState(state));
       std::string rest(std::min<size_t>(150'000, expected.size() - done), '\0');
       auto rest_in = in;
       auto rest_out = std::as_writable_bytes(std::span(rest));

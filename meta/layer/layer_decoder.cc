@@ -147,7 +147,7 @@ class GzipLayer : public LayerDecoder {
     }
     spans_.Split(spans_.span_length() - c.length, SpanKind::kIsalState,
                  c.in_offset);
-    return spans_.SetState(c.state);
+    return spans_.SetState(std::move(c.state));
   }
 
   TarOutput& output_;

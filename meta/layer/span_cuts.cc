@@ -100,7 +100,7 @@ class SpanInSteps {
               point.state, std::span(in_).subspan(point.in),
               out.first(std::min<size_t>(out.size(), kWindowBytes)));
         }
-        IMGMOUNT_CHECK(writer.SetState(point.state));
+        IMGMOUNT_CHECK(writer.SetState(std::move(point.state)));
       }
       IMGMOUNT_CHECK(writer.Append(out));
       writer.End(span_.in_offset + (last ? in_.size() : points_[i + 1].in));

@@ -2,7 +2,7 @@
 //
 // What is read of a span costs decoding all that is before it in the span, and
 // the room for what is after it. Once it is known what a program reads, spans
-// can begin and end right there: that takes one more saved state (about 5 KB)
+// can begin and end right there: that takes one more saved state (some 2.5 KB)
 // for each place.
 #ifndef IMGMOUNT_META_LAYER_SPAN_CUTS_H_
 #define IMGMOUNT_META_LAYER_SPAN_CUTS_H_

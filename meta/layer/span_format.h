@@ -23,7 +23,7 @@ namespace imgmount {
 
 inline constexpr std::array<char, 8> kSpansMagic = {'i', 'm', 'g', 'm',
                                                     'S', 'P', 'A', 'N'};
-inline constexpr uint32_t kSpansVersion = 3;
+inline constexpr uint32_t kSpansVersion = 4;
 
 // What a raw inflate_state belongs to.
 #if defined(__x86_64__)

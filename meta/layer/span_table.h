@@ -26,7 +26,7 @@
 
 namespace imgmount {
 
-inline constexpr uint64_t kSpanBytes = 2 << 20;      // aimed at, per span
+inline constexpr uint64_t kSpanBytes = 1 << 20;      // aimed at, per span
 inline constexpr uint64_t kMaxSpanBytes = 16 << 20;  // never more than this
 inline constexpr uint64_t kBlockBytes = 64 << 10;    // one checksum each
 

@@ -26,9 +26,9 @@ class SpanWriter {
   // The next byte appended starts a span. One that gets no bytes leaves no
   // trace.
   void Begin(SpanKind kind, SpanFile file, uint64_t in_offset);
-  // The resume state of the present span, if it has one; any time before its
-  // end.
-  Status SetState(std::string_view state);
+  // The resume state of the present span, if it has one, as GzipStream saved
+  // it; any time before its end.
+  Status SetState(std::string state);
   // The span's next bytes. REQUIRES: a span was begun.
   Status Append(std::span<const std::byte> data);
   // The span's compressed bytes end at `in_end`.

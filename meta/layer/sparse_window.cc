@@ -1,6 +1,7 @@
 #include "meta/layer/sparse_window.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <vector>
 
@@ -48,16 +49,15 @@ void DropUnusedWindow(std::string& state, std::span<const std::byte> in,
   const auto high = DecodeAfter(state, in, out.size());
   if (!low || !high) return keep_all();
 
-  std::vector<bool> used(window.size());
+  // A byte that is no copy is the same over any window, and names, at worst,
+  // one of the 128 places whose halves are alike.
+  std::array<char, 1 << 16> used = {};  // 0 or -1
   for (size_t i = 0; i < out.size(); ++i) {
-    const size_t at = std::to_integer<size_t>((*high)[i]) << 8 |
-                      std::to_integer<size_t>((*low)[i]);
-    // A byte that is no copy is the same over any window, and names, at worst,
-    // one of the 128 places whose halves are alike.
-    if (at < used.size()) used[at] = true;
+    used[std::to_integer<size_t>((*high)[i]) << 8 |
+         std::to_integer<size_t>((*low)[i])] = -1;
   }
   for (size_t i = 0; i < window.size(); ++i) {
-    window[i] = used[i] ? original[i] : '\0';
+    window[i] = static_cast<char>(original[i] & used[i]);
   }
 }
 
