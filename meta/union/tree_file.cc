@@ -55,6 +55,7 @@ TreeFile::TreeFile(std::span<const std::byte> bytes, const TreeHeader& header)
 Result<std::unique_ptr<TreeFile>> TreeFile::Open(
     MappedFile file, const std::filesystem::path& path,
     std::string_view subject) {
+  file.WillNeed(0, kTreeHeaderBytes + kTreeBlockBytes);  // where the root is
   IMGMOUNT_TRY(auto tree, Open(file.bytes(), subject));
   tree->file_ = std::move(file);
   tree->path_ = path;
