@@ -15,6 +15,7 @@ namespace {
 // RFC 1951, 3.2.5 to 3.2.7.
 constexpr size_t kLitLenCodes = 286;
 constexpr size_t kDistCodes = 30;
+constexpr size_t kLengthCodes = 19;  // that a header writes the lengths in
 constexpr size_t kEndOfBlock = 256;
 constexpr size_t kFirstLength = 257;    // the code of length 3
 constexpr size_t kLongestLength = 285;  // of 258, which 284 can say too
@@ -114,7 +115,7 @@ std::optional<Lengths> LengthsOf(const inflate_state& state) {
   size_t symbol = 0;
   for (size_t code = 0; code < kLongestLength; ++code) {
     const int extra = code < kFirstLength ? 0 : kExtraBits[code - kFirstLength];
-    // Its first symbol's code has all extra bits, as those of the others.
+    // All its symbols are as long: its own bits, and the extra ones.
     const uint32_t weight = (*litlen)[symbol];
     if (!set(code, weight, kMaxLitLenBits - extra)) return {};
     symbol += size_t{1} << extra;
@@ -138,9 +139,9 @@ class Header {
     Put(2, 2);                   // with codes of its own
     Put(kLitLenCodes - 257, 5);  // all
     Put(kDistCodes - 1, 5);
-    Put(19 - 4, 4);
+    Put(kLengthCodes - 4, 4);
     // Repeat codes 16 to 18 come first, and are not used.
-    for (int i = 0; i < 19; ++i) Put(i < 3 ? 0 : 4, 3);
+    for (size_t i = 0; i < kLengthCodes; ++i) Put(i < 3 ? 0 : 4, 3);
     for (const uint8_t length : lengths) {
       // Codes go from their most significant bit on.
       for (int bit = 3; bit >= 0; --bit) Put(length >> bit & 1, 1);

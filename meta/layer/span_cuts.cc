@@ -159,6 +159,7 @@ Status CutSpans(const SpanTable& table, BlobSource& blob,
                 std::span<const uint64_t> cuts,
                 const std::filesystem::path& path) {
   IMGMOUNT_TRY(SpanWriter writer, SpanWriter::Create(path));
+  for (size_t i = 0; i < table.span_count(); ++i) table.WillNeed(i);
   for (size_t i = 0; i < table.span_count(); ++i) {
     const Span span = table.span(i);
     const uint64_t end = span.offset + span.length;

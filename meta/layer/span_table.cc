@@ -165,7 +165,6 @@ size_t MappedSpanTable::Find(uint64_t offset) const {
 
 Result<std::string_view> MappedSpanTable::PackedState(size_t i) const {
   const SpanRecord& s = spans_[i];
-  WillNeed(i);
   const auto packed = file_.bytes().subspan(s.state_offset, s.state_length);
   if (Sha256(packed) != s.state_sha256) {
     return Corrupt(fmt::format("wrong SHA-256 of the state of span {}", i));
