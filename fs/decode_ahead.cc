@@ -8,7 +8,7 @@
 namespace imgmount {
 namespace {
 
-constexpr size_t kMaxWanted = 8;
+constexpr size_t kMaxWanted = 16;  // of each kind
 
 }  // namespace
 
@@ -26,12 +26,12 @@ DecodeAhead::~DecodeAhead() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-void DecodeAhead::Want(const SpanKey& key) {
+void DecodeAhead::Want(Queue& queue, const SpanKey& key) {
   if (max_threads_ == 0) return;
   const std::lock_guard lock(mutex_);
-  if (std::find(wanted_.begin(), wanted_.end(), key) != wanted_.end()) return;
-  if (wanted_.size() == kMaxWanted) wanted_.pop_front();
-  wanted_.push_back(key);
+  if (std::find(queue.begin(), queue.end(), key) != queue.end()) return;
+  if (queue.size() == kMaxWanted) queue.pop_front();
+  queue.push_back(key);
   if (threads_.size() < max_threads_) {
     threads_.push_back(StartBackgroundThread([this] { Run(); }));
   }
@@ -41,10 +41,18 @@ void DecodeAhead::Want(const SpanKey& key) {
 void DecodeAhead::Run() {
   std::unique_lock lock(mutex_);
   while (true) {
-    wake_.wait(lock, [this] { return stop_ || !wanted_.empty(); });
+    wake_.wait(lock, [this] {
+      return stop_ || !wanted_.empty() || !guessed_.empty();
+    });
     if (stop_) return;
-    const SpanKey key = wanted_.front();
-    wanted_.pop_front();
+    // What is known to be needed goes before any guess.
+    if (BackgroundWork::Count(BackgroundWork::Kind::kSure) > 0) {
+      guessed_.clear();
+      if (wanted_.empty()) continue;
+    }
+    Queue& queue = wanted_.empty() ? guessed_ : wanted_;
+    const SpanKey key = queue.front();
+    queue.pop_front();
     lock.unlock();
     {
       const BackgroundWork work(BackgroundWork::Kind::kLikely);

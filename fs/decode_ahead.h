@@ -23,17 +23,22 @@ class DecodeAhead {
   // Waits for the span that each thread is at.
   ~DecodeAhead();
 
-  // Returns at once.
-  void Want(const SpanKey& key);
+  // Both return at once. The second one's spans are a guess: they are decoded
+  // when nothing else is wanted, and no known start is under way.
+  void Want(const SpanKey& key) { Want(wanted_, key); }
+  void WantIfIdle(const SpanKey& key) { Want(guessed_, key); }
 
  private:
+  using Queue = std::deque<SpanKey>;
+  void Want(Queue& queue, const SpanKey& key);
   void Run();
 
   const size_t max_threads_;
   const std::function<void(const SpanKey&)> decode_;
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<SpanKey> wanted_;
+  Queue wanted_;
+  Queue guessed_;
   bool stop_ = false;
   std::vector<std::thread> threads_;
 };

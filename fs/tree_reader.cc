@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "fs/decode_ahead.h"
+#include "fs/read_pattern.h"
 #include "fs/span_cache.h"
 
 namespace imgmount {
@@ -31,77 +32,11 @@ constexpr size_t kMaxLoggedSpans = 1000;
 // before it is decoded.
 constexpr size_t kReadAheadSpans = 2;
 
-// Sees whether a layer is read in order, what to decode next, and what was
-// read through.
-class Sequence {
- public:
-  struct Range {
-    size_t begin = 0;
-    size_t end = 0;
-  };
-  struct Advice {
-    Range decode;  // spans that nobody was told of yet
-    Range forget;  // spans that were read from end to end: nobody comes back
-  };
-
-  // An access to [begin, end) of the tar, in span `span`; what is to be decoded
-  // ends at most `depth` spans after it, or twice as many after a long time.
-  Advice Observe(uint64_t begin, uint64_t end, size_t span, size_t depth) {
-    const std::lock_guard lock(mutex_);
-    // The kernel's read-ahead comes in from several threads, not quite in
-    // order, and a directory has files of other layers in between.
-    if (begin + kSlack < next_ || begin > next_ + kSlack) {
-      begun_ = begin;
-      next_ = end;
-      streak_ = 0;
-      bytes_ = end - begin;
-      announced_ = 0;
-      first_ = forgotten_ = span + 1;  // what is before `begin` was not read
-      return {};
-    }
-    next_ = std::max(next_, end);
-    bytes_ += end - begin;
-    if (++streak_ < kStreak) return {};
-    if (bytes_ >= kLongBytes) depth *= 2;
-    Advice advice;
-    advice.decode = {std::max(span, announced_), span + depth + 1};
-    announced_ = std::max(announced_, advice.decode.end);
-    // A program that jumps about in one place does come back.
-    if (bytes_ >= (next_ - begun_) / 2 && span > forgotten_ + 1) {
-      advice.forget = {forgotten_, span - 1};
-      forgotten_ = span - 1;
-    }
-    return advice;
-  }
-
-  // Whether the reader is beyond a span that was to be decoded for it.
-  bool IsPast(size_t span) {
-    const std::lock_guard lock(mutex_);
-    return span >= first_ && span < forgotten_;
-  }
-
- private:
-  static constexpr uint64_t kSlack = 1 << 20;
-  static constexpr int kStreak = 2;
-  // Who has read so much in order goes on for a while.
-  static constexpr uint64_t kLongBytes = 8 << 20;
-
-  std::mutex mutex_;
-  uint64_t begun_ = 0;
-  uint64_t next_ = ~uint64_t{0} - kSlack;
-  uint64_t bytes_ = 0;  // that were read since begun_
-  int streak_ = 0;
-  size_t announced_ = 0;  // all spans before this one
-  // Of those that were read from end to end.
-  size_t first_ = 0;
-  size_t forgotten_ = 0;
-};
-
 struct Layer {
   std::mutex opening;
   std::optional<OpenedLayer> opened;  // under `opening` until set
   std::optional<Error> broken;        // opening it again would not help
-  Sequence sequence;
+  ReadPattern pattern;
   std::atomic<bool> discarded = false;
 };
 
@@ -166,8 +101,9 @@ class SpanTreeReader final : public TreeReader {
   }
 
  private:
-  // Hands the runs of [offset, offset + length) of a file to `data`, and what
-  // is between them to `hole`, in order; both answer a Status.
+  // Calls `data(run, file)` with the runs of [offset, offset + length) of a
+  // file, each with the run that the whole file is, and `hole(length)` with
+  // what is between them, in order; both answer a Status.
   template <typename Hole, typename Data>
   Status Split(const Inode& inode, uint64_t offset, size_t length, Hole&& hole,
                Data&& data);
@@ -182,9 +118,12 @@ class SpanTreeReader final : public TreeReader {
   };
   Result<FileBytes> View(const Inode& inode, uint64_t offset, size_t length,
                          For whom);
-  // Appends `length` bytes at `physical` of the layer's tar.
-  Status AppendTar(LayerPosition position, uint64_t physical, uint64_t length,
-                   For whom, FileBytes& out);
+  // Appends a run of the layer's tar that is a part of `file`.
+  Status AppendTar(LayerPosition position, const TarRun& run,
+                   const TarRun& file, For whom, FileBytes& out);
+  // Does what the reading so far calls for.
+  void FollowPattern(Layer& layer, LayerPosition position, const SpanRead& read,
+                     For whom);
   void DecodeAheadOfReader(const SpanKey& key);
   // Up to byte `end` of the span, or all there is.
   void Decode(const SpanKey& key, uint64_t end = kMaxSpanBytes);
@@ -221,6 +160,16 @@ void AppendZeros(uint64_t length, FileBytes& out) {
     out.size += n;
     length -= n;
   }
+}
+
+// A read of `run`, which lies in `span`.
+SpanRead ReadOf(const SpanTable& table, size_t number, const Span& span,
+                const TarRun& run, const TarRun& file) {
+  SpanRead read{run, file.offset, number, number, number};
+  const uint64_t end = std::min(file.offset + file.length, table.size());
+  if (file.offset < span.offset) read.first_span = table.Find(file.offset);
+  if (end > span.offset + span.length) read.last_span = table.Find(end - 1);
+  return read;
 }
 
 void CopyTo(const FileBytes& bytes, std::byte* out) {
@@ -268,9 +217,8 @@ Result<FileBytes> SpanTreeReader::View(const Inode& inode, uint64_t offset,
         flatten();
         return {};
       },
-      [&](const TarRun& run) -> Status {
-        IMGMOUNT_CHECK(
-            AppendTar(inode.layer, run.offset, run.length, whom, out));
+      [&](const TarRun& run, const TarRun& file) -> Status {
+        IMGMOUNT_CHECK(AppendTar(inode.layer, run, file, whom, out));
         flatten();
         return {};
       }));
@@ -283,7 +231,7 @@ bool SpanTreeReader::HasDecoded(Ino ino, uint64_t offset, size_t length) {
   bool all = true;
   const Status split = Split(
       *inode, offset, length, [](uint64_t) { return Status(); },
-      [&](const TarRun& run) {
+      [&](const TarRun& run, const TarRun&) {
         all = all && HasDecodedTar(inode->layer, run);
         return Status();
       });
@@ -320,6 +268,11 @@ Status SpanTreeReader::Split(const Inode& inode, uint64_t offset, size_t length,
   auto it = std::partition_point(
       extents.begin(), extents.end(),
       [&](const Extent& e) { return e.logical + e.length <= offset; });
+  TarRun file;
+  if (!extents.empty()) {
+    file.offset = extents.front().physical;
+    file.length = extents.back().physical + extents.back().length - file.offset;
+  }
   uint64_t at = offset;
   for (; it != extents.end() && it->logical < end; ++it) {
     const uint64_t begin = std::max(at, it->logical);
@@ -331,55 +284,62 @@ Status SpanTreeReader::Split(const Inode& inode, uint64_t offset, size_t length,
     }
     if (begin > at) IMGMOUNT_CHECK(hole(begin - at));
     IMGMOUNT_CHECK(
-        data(TarRun{it->physical + (begin - it->logical), stop - begin}));
+        data(TarRun{it->physical + (begin - it->logical), stop - begin}, file));
     at = stop;
   }
   return end > at ? hole(end - at) : Status();
 }
 
-Status SpanTreeReader::AppendTar(LayerPosition position, uint64_t physical,
-                                 uint64_t length, For whom, FileBytes& out) {
+Status SpanTreeReader::AppendTar(LayerPosition position, const TarRun& run,
+                                 const TarRun& file, For whom, FileBytes& out) {
   IMGMOUNT_TRY(Layer* const layer, OpenLayer(position));
   const SpanTable& table = *layer->opened->spans;
-  if (physical > table.size() || table.size() - physical < length) {
+  if (run.offset > table.size() || table.size() - run.offset < run.length) {
     return Logged(
         {position, table.span_count()},
         Error(ErrorCode::kCorrupt, "a file lies beyond the end of the tar"));
   }
-  while (length > 0) {
+  const uint64_t end = run.offset + run.length;
+  for (uint64_t physical = run.offset; physical < end;) {
     const SpanKey key{position, table.Find(physical)};
     const Span span = table.span(key.span);
     const uint64_t begin = physical - span.offset;
-    const uint64_t n = std::min(length, span.length - begin);
+    const uint64_t n = std::min(end - physical, span.length - begin);
+    const SpanRead read = ReadOf(table, key.span, span, {physical, n}, file);
+    if (whom != For::kPageCache) FollowPattern(*layer, position, read, whom);
 
-    if (whom != For::kPageCache) {
-      const Sequence::Advice advice = layer->sequence.Observe(
-          physical, physical + n, key.span,
-          static_cast<size_t>(options_.decode_ahead_spans));
-      for (size_t i = advice.forget.begin; i < advice.forget.end; ++i) {
-        cache_.Forget({position, i});
-      }
-      for (size_t i = advice.decode.begin;
-           whom == For::kReader &&
-           i < std::min(advice.decode.end, table.span_count());
-           ++i) {
-        ahead_.Want({position, i});
-        WillNeed(*layer->opened, i + kReadAheadSpans);
+    const bool cold = whom == For::kReader && !cache_.Has(key, begin + n);
+    if (cold) {
+      for (const size_t near : layer->pattern.OnColdRead(read)) {
+        ahead_.WantIfIdle({position, near});
       }
     }
-
-    const bool was_ready = cache_.Has(key, begin + n);
     auto bytes = cache_.Get(key, span.length, begin + n);
-    // Who came here is likely to read on, or what is near.
-    if (!was_ready && whom == For::kReader) ahead_.Want(key);
+    // Who came here is likely to read on.
+    if (cold) ahead_.Want(key);
     if (!bytes) return Logged(key, std::move(bytes).error());
     out.pieces.push_back(bytes->bytes.subspan(begin));
     out.pins.push_back(std::move(bytes->pin));
     out.size += n;
     physical += n;
-    length -= n;
   }
   return {};
+}
+
+void SpanTreeReader::FollowPattern(Layer& layer, LayerPosition position,
+                                   const SpanRead& read, For whom) {
+  const ReadPattern::Advice advice = layer.pattern.OnRead(
+      read, static_cast<size_t>(options_.decode_ahead_spans));
+  for (size_t i = advice.forget.begin; i < advice.forget.end; ++i) {
+    cache_.Forget({position, i});
+  }
+  if (whom != For::kReader) return;
+  const size_t end =
+      std::min(advice.decode.end, layer.opened->spans->span_count());
+  for (size_t i = advice.decode.begin; i < end; ++i) {
+    ahead_.Want({position, i});
+    WillNeed(*layer.opened, i + kReadAheadSpans);
+  }
 }
 
 Result<Layer*> SpanTreeReader::OpenLayer(LayerPosition position) {
@@ -415,7 +375,7 @@ Result<std::unique_ptr<SpanDecoder>> SpanTreeReader::StartDecoder(
 
 void SpanTreeReader::DecodeAheadOfReader(const SpanKey& key) {
   const auto layer = OpenLayer(key.layer);
-  if (layer && !(*layer)->sequence.IsPast(key.span)) Decode(key);
+  if (layer && !(*layer)->pattern.IsPast(key.span)) Decode(key);
 }
 
 void SpanTreeReader::Decode(const SpanKey& key, uint64_t end) {
@@ -431,7 +391,7 @@ void SpanTreeReader::ForEachRun(const StartPart& part, Use&& use) {
   if (!inode || !S_ISREG(inode->mode)) return;
   (void)Split(
       *inode, part.offset, part.length, [](uint64_t) { return Status(); },
-      [&](const TarRun& run) {
+      [&](const TarRun& run, const TarRun&) {
         use(inode->layer, run);
         return Status();
       });

@@ -269,8 +269,20 @@ TEST(TreeReader, WhatThePageCacheHasBelongsToAStart) {
   EXPECT_EQ(spans, (std::vector<uint64_t>{9, 3, 12, 4, 6}));
 }
 
-TEST(TreeReader, DecodesTheRestOfASpanAndNoMoreAfterRandomReads) {
+TEST(TreeReader, DecodesWhatIsNearAfterRandomReads) {
   TestImage image({WithLargeFile(RandomBytes(16 * kSpan, 6))});
+  const auto reader = TreeReader::Make(image.tree(), image.opener());
+  const Ino large = image.ino("large");
+  ReadAll(*reader, large, 9 * kSpan, 100);
+  for (const uint64_t span : {8, 10}) {
+    while (!reader->HasDecoded(large, span * kSpan, kSpan / 2)) {
+      std::this_thread::yield();
+    }
+  }
+}
+
+TEST(TreeReader, DecodesTheRestOfASpanAndNoMoreInAVeryLargeFile) {
+  TestImage image({WithLargeFile(RandomBytes(45 * kSpan, 6))});
   const auto reader = TreeReader::Make(image.tree(), image.opener());
   const Ino large = image.ino("large");
   for (const uint64_t span : {9, 3, 12, 6}) {
