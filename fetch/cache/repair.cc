@@ -22,7 +22,9 @@ Status Refetch(const CachedImage& cached, const std::string& name,
     IMGMOUNT_TRY(NamedImage named, OpenImage(name, of_platform, io));
     named.selector = cached.published.digest.text();
     named.cache_max_bytes.reset();
-    IMGMOUNT_TRY(const ResolvedImage resolved, ResolveAnew(named));
+    // What is here is intact now, and wants no registry.
+    named.pull = PullPolicy::kMissing;
+    IMGMOUNT_TRY(const ResolvedImage resolved, FindOrResolve(named));
     IMGMOUNT_CHECK(PullMissing(named, resolved, name, of_platform, io));
   }
   return {};

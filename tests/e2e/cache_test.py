@@ -230,12 +230,24 @@ class CacheOfTwo(harness.EndToEnd):
         folder = self.mount("b")
         self.assertEqual((folder / "own").read_bytes(), b"b" * 1000)
 
+    def test_what_is_derived_is_repaired_without_a_registry(self):
+        self.pull("a")
+        self.hub.stop()
+        derived = self.cache / "imgmount/layers" / self.layer("a", 1).name
+        tree = next((self.cache / "imgmount/trees").iterdir())
+        for path in (tree, derived / "spans"):
+            self.spoil(path)
+            out = self.out_of("imgcache", "verify", "--repair", "-q")
+            self.assertTrue(out.endswith("all intact\n"), out)
+        folder = self.mount("--pull=missing", "a")
+        self.assertEqual((folder / "own").read_bytes(), b"a" * 1000)
+
     def test_what_cannot_be_fetched_stays_reported(self):
         self.pull("a")
         layer = self.layer("a", 1)
         self.spoil(layer)
         self.hub.stop()
-        self.assert_fails(self.run_tool("imgcache", "verify", "--repair"),
+        self.assert_fails(self.run_tool("imgcache", "verify", "--repair", "-q"),
                           UNAVAILABLE, "a:latest", self.hub.address)
         done = self.run_tool("imgcache", "verify")
         self.assertEqual(done.returncode, CORRUPT)
