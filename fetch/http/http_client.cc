@@ -62,6 +62,14 @@ std::string FolderFor(const HttpRequest& request) {
                      request.url.authority());
 }
 
+// libcurl tells whom it could not reach, but not that it is a proxy.
+bool IsOfProxy(std::string_view detail, const Url& url) {
+  std::string_view host = url.host();
+  if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
+  return detail.starts_with("Failed to connect to ") &&
+         detail.find(host) == std::string_view::npos;
+}
+
 Trouble CurlTrouble(CURLcode code, const HttpRequest& request,
                     std::string_view detail) {
   const Url& url = request.url;
@@ -72,14 +80,21 @@ Trouble CurlTrouble(CURLcode code, const HttpRequest& request,
   };
   const std::string text =
       Printable(detail.empty() ? curl_easy_strerror(code) : detail, 200);
+  const std::string_view variable = url.secure() ? "HTTPS_PROXY" : "HTTP_PROXY";
   switch (code) {
     case CURLE_COULDNT_RESOLVE_HOST:
       return unavailable("no such host, or no network", Kind::kConnect);
     case CURLE_COULDNT_RESOLVE_PROXY:
-      return unavailable("cannot resolve the proxy's name (see HTTPS_PROXY)",
-                         Kind::kConnect);
+      return unavailable(
+          fmt::format("cannot resolve the proxy's name (see {})", variable),
+          Kind::kConnect);
     case CURLE_COULDNT_CONNECT:
     case CURLE_OPERATION_TIMEDOUT:
+      if (IsOfProxy(text, url)) {
+        return unavailable(fmt::format("cannot connect to the proxy of {} ({})",
+                                       variable, text),
+                           Kind::kConnect);
+      }
       return unavailable("cannot connect (" + text + ")", Kind::kConnect);
     case CURLE_PEER_FAILED_VERIFICATION:
       return unavailable(

@@ -208,6 +208,14 @@ class Proxies(login_test.RealRegistry):
         self.out_of("imgpull", "-q", "registry.test/app:v1", HTTP_PROXY=proxy.url)
         self.assertIn("http://registry.test/v2/app/manifests/v1", proxy.asked)
 
+    def test_a_proxy_that_cannot_be_reached_is_named(self):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+        for proxy, what in ((f"http://127.0.0.1:{port}", f"127.0.0.1 port {port}"),
+                            ("http://proxy.invalid:1", "the proxy's name")):
+            done = self.run_tool("imgpull", "-q", "registry.test/app:v1", HTTPS_PROXY=proxy)
+            self.assert_fails(done, UNAVAILABLE, "registry.test: cannot ", "HTTPS_PROXY", what)
+
 
 if __name__ == "__main__":
     harness.main()
