@@ -80,20 +80,20 @@ Trouble CurlTrouble(CURLcode code, const HttpRequest& request,
   };
   const std::string text =
       Printable(detail.empty() ? curl_easy_strerror(code) : detail, 200);
-  const std::string_view variable = url.secure() ? "HTTPS_PROXY" : "HTTP_PROXY";
+  const std::string see = fmt::format(
+      "see {} and ALL_PROXY", url.secure() ? "HTTPS_PROXY" : "HTTP_PROXY");
   switch (code) {
     case CURLE_COULDNT_RESOLVE_HOST:
       return unavailable("no such host, or no network", Kind::kConnect);
     case CURLE_COULDNT_RESOLVE_PROXY:
-      return unavailable(
-          fmt::format("cannot resolve the proxy's name (see {})", variable),
-          Kind::kConnect);
+      return unavailable("cannot resolve the proxy's name (" + see + ")",
+                         Kind::kConnect);
     case CURLE_COULDNT_CONNECT:
     case CURLE_OPERATION_TIMEDOUT:
       if (IsOfProxy(text, url)) {
-        return unavailable(fmt::format("cannot connect to the proxy of {} ({})",
-                                       variable, text),
-                           Kind::kConnect);
+        return unavailable(
+            fmt::format("cannot connect to the proxy ({}; {})", see, text),
+            Kind::kConnect);
       }
       return unavailable("cannot connect (" + text + ")", Kind::kConnect);
     case CURLE_PEER_FAILED_VERIFICATION:
