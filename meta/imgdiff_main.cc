@@ -295,7 +295,7 @@ void WritePackages(const std::vector<PackageChange>& changes,
 }
 
 Status WritePage(const HtmlReport& report, const std::string& path) {
-  IMGMOUNT_TRY(AtomicFile file, AtomicFile::Create(path));
+  IMGMOUNT_TRY(AtomicFile file, AtomicFile::CreateOutput(path));
   IMGMOUNT_CHECK(file.Write(report.Page()));
   return file.Commit();
 }

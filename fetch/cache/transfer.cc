@@ -130,13 +130,7 @@ Status ExportImages(const std::vector<std::string>& images,
     IMGMOUNT_CHECK(Load(image, cache, inventory, cargo));
   }
   const auto stopped = StoppedBy(options.cancel);
-  std::error_code ignored;
-  if (fs::exists(file, ignored) && !fs::is_regular_file(file, ignored)) {
-    // A pipe, or /dev/stdout.
-    IMGMOUNT_TRY(const UniqueFd fd, OpenFile(file, O_WRONLY));
-    return WriteOciArchive(cache, cargo.names, cargo.blobs, fd.get(), stopped);
-  }
-  IMGMOUNT_TRY(AtomicFile out, AtomicFile::Create(file));
+  IMGMOUNT_TRY(AtomicFile out, AtomicFile::CreateOutput(file));
   IMGMOUNT_CHECK(
       WriteOciArchive(cache, cargo.names, cargo.blobs, out.fd(), stopped));
   return out.Commit();

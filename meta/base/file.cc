@@ -78,6 +78,17 @@ Result<AtomicFile> AtomicFile::Create(fs::path final_path) {
   return AtomicFile(UniqueFd(fd), std::move(name), std::move(final_path));
 }
 
+Result<AtomicFile> AtomicFile::CreateOutput(const fs::path& final_path) {
+  std::error_code error;
+  if (!fs::exists(final_path, error)) return Create(final_path);
+  if (!fs::is_regular_file(final_path, error)) {
+    IMGMOUNT_TRY(UniqueFd fd, OpenFile(final_path, O_WRONLY));
+    return AtomicFile(std::move(fd), {}, final_path);
+  }
+  fs::path target = fs::canonical(final_path, error);
+  return Create(error ? final_path : std::move(target));
+}
+
 AtomicFile::~AtomicFile() {
   if (fd_ && !temporary_.empty()) ::unlink(temporary_.c_str());
 }
@@ -94,6 +105,7 @@ Status AtomicFile::Write(std::string_view data) {
 }
 
 Status AtomicFile::Commit() {
+  if (temporary_.empty()) return {};
   if (::fsync(fd_.get()) != 0) return FailErrno(final_path_.string(), errno);
   if (::rename(temporary_.c_str(), final_path_.c_str()) != 0) {
     return FailErrno(final_path_.string(), errno);

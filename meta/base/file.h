@@ -60,6 +60,10 @@ Result<std::string> ReadFile(const std::filesystem::path& path, size_t limit);
 class AtomicFile {
  public:
   static Result<AtomicFile> Create(std::filesystem::path final_path);
+  // For a path that a user names: a link is followed, and a pipe or a device
+  // (/dev/stdout) is written to as it is.
+  static Result<AtomicFile> CreateOutput(
+      const std::filesystem::path& final_path);
   AtomicFile(AtomicFile&&) = default;
   AtomicFile& operator=(AtomicFile&&) = default;
   ~AtomicFile();
@@ -74,7 +78,7 @@ class AtomicFile {
   AtomicFile(UniqueFd fd, std::filesystem::path temporary,
              std::filesystem::path final_path);
   UniqueFd fd_;
-  std::filesystem::path temporary_;  // empty once committed or moved from
+  std::filesystem::path temporary_;  // empty: there is none (any more)
   std::filesystem::path final_path_;
 };
 

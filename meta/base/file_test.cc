@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 #include <string>
 
 namespace imgmount {
@@ -65,6 +66,22 @@ TEST_F(FileTest, AnEmptyFileMapsToNoBytes) {
   auto mapped = MappedFile::Open(folder_ / "empty");
   ASSERT_TRUE(mapped);
   EXPECT_TRUE(mapped->bytes().empty());
+}
+
+TEST_F(FileTest, WritesAnOutputWhereItsPathLeads) {
+  const auto link = folder_ / "link";
+  std::filesystem::create_symlink("/dev/null", folder_ / "device");
+  std::filesystem::create_symlink("target", link);
+  std::ofstream(folder_ / "target") << "old";
+  for (const char* name : {"device", "link", "new"}) {
+    auto file = AtomicFile::CreateOutput(folder_ / name);
+    ASSERT_TRUE(file && file->Write(std::string_view("new")) && file->Commit());
+  }
+  EXPECT_TRUE(std::filesystem::is_symlink(folder_ / "device"));
+  EXPECT_TRUE(std::filesystem::is_character_file("/dev/null"));
+  EXPECT_TRUE(std::filesystem::is_symlink(link));
+  EXPECT_EQ(*ReadFile(link, 10), "new");
+  EXPECT_EQ(*ReadFile(folder_ / "new", 10), "new");
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "meta/base/tool_io.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -10,6 +11,13 @@
 namespace imgmount {
 
 ToolIo ToolIo::OfProcess() {
+  // Who was started without one of the standard streams would open something
+  // else in its place.
+  while (true) {
+    const int fd = ::open("/dev/null", O_RDWR);
+    if (fd > STDERR_FILENO) ::close(fd);
+    if (fd < 0 || fd > STDERR_FILENO) break;
+  }
   return {.out = std::cout,
           .err = std::cerr,
           .out_is_terminal = ::isatty(STDOUT_FILENO) == 1,
