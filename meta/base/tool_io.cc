@@ -11,12 +11,11 @@
 namespace imgmount {
 
 ToolIo ToolIo::OfProcess() {
-  // Who was started without one of the standard streams would open something
-  // else in its place.
-  while (true) {
-    const int fd = ::open("/dev/null", O_RDWR);
-    if (fd > STDERR_FILENO) ::close(fd);
-    if (fd < 0 || fd > STDERR_FILENO) break;
+  // Nothing else may get the number of a standard stream that is closed. Using
+  // it stays an error: it is opened for the other direction.
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(fd, F_GETFD) >= 0) continue;
+    (void)::open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
   }
   return {.out = std::cout,
           .err = std::cerr,

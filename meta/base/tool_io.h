@@ -23,7 +23,8 @@ struct ToolIo {
   // nullopt where the variable is not set.
   std::function<std::optional<std::string>(const std::string&)> env;
 
-  // The process's own stdout, stderr and environment.
+  // The process's own stdout, stderr and environment. Keeps the numbers of
+  // closed standard streams taken: to be called before files are opened.
   static ToolIo OfProcess();
 };
 

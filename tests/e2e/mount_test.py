@@ -135,6 +135,22 @@ class LayerFormats(harness.EndToEnd):
         self.check("application/vnd.docker.image.rootfs.diff.tar", tar_layer.gzip)
 
 
+class ClosedStreams(harness.EndToEnd):
+    def run_closed(self, streams, *command):
+        words = [str(harness.BIN / command[0]), *map(str, command[1:])]
+        return subprocess.run(["bash", "-c", f'exec "$@" {streams}', "-", *words],
+                              env=self.environment, timeout=60,
+                              stderr=subprocess.DEVNULL).returncode
+
+    def test_mounting_returns_and_writing_is_still_an_error(self):
+        image = f"oci:{NGINX}:latest"
+        folder = self.mount_point()
+        self.addCleanup(self.unmount, folder)
+        self.assertEqual(self.run_closed("<&- >&- 2>&-", "imgmount", image, folder), 0)
+        self.assertTrue(os.path.ismount(folder))
+        self.assertEqual(self.run_closed(">&-", "imginspect", image), 2)
+
+
 class AMountedImage(harness.EndToEnd):
     """Is a file system like any other."""
 
