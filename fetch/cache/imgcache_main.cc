@@ -333,7 +333,6 @@ int ImgcacheMain(std::vector<std::string> args, const ToolIo& io) {
   arguments.options.cancel = &interrupt.flag();
   const Status status =
       Run(app.get_subcommands().front()->get_name(), arguments, io);
-  io.out << std::flush;
   if (status) return 0;
   return Report(io, kTool, status.error());
 }

@@ -44,6 +44,11 @@ std::vector<std::string> TakeArguments(int argc, char** argv) {
   return args;
 }
 
+int FinishOutput(const ToolIo& io, const std::string& tool, int status) {
+  if (io.out.flush() || status != 0) return status;
+  return Report(io, tool, Error(ErrorCode::kIo, "cannot write the output"));
+}
+
 int Report(const ToolIo& io, const std::string& tool, const Error& error) {
   io.err << tool << ": " << error.message() << '\n';
   return ExitStatus(error);

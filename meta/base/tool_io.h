@@ -32,6 +32,10 @@ struct ToolIo {
 // from argv, so that ps(1) does not show it.
 std::vector<std::string> TakeArguments(int argc, char** argv);
 
+// Flushes io.out. `status`, unless that is 0 and not all could be written: then
+// reports that.
+int FinishOutput(const ToolIo& io, const std::string& tool, int status);
+
 // Prints "tool: message" to io.err and returns the exit status.
 int Report(const ToolIo& io, const std::string& tool, const Error& error);
 

@@ -150,6 +150,14 @@ class ClosedStreams(harness.EndToEnd):
         self.assertTrue(os.path.ismount(folder))
         self.assertEqual(self.run_closed(">&-", "imginspect", image), 2)
 
+    def test_what_cannot_be_written_is_an_error(self):
+        for command in (("imgcache", "ls"), ("imgcache", "du"), ("imgcache", "verify"),
+                        ("imgcache", "prune", "-n"), ("imgmount", "--explain", "nginx"),
+                        ("imgpull", f"oci:{NGINX}:latest"), ("imghistory", "--help"),
+                        ("imgdiff", "--version")):
+            with self.subTest(command=command):
+                self.assertEqual(self.run_closed(">/dev/full", *command), 2)
+
 
 class AMountedImage(harness.EndToEnd):
     """Is a file system like any other."""
