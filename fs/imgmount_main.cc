@@ -335,11 +335,13 @@ Status MountImage(const Arguments& args, const ToolIo& io) {
     }
     std::vector<MountRecord> records;
     for (const MountableImage& mountable : images) {
-      IMGMOUNT_TRY(
-          MountRecord record,
-          MountRecord::Hold(mountable.named.cache,
-                            mountable.image.manifest_digest, mount_point));
-      records.push_back(std::move(record));
+      auto record = MountRecord::Hold(
+          mountable.named.cache, mountable.image.manifest_digest, mount_point);
+      if (record) {
+        records.push_back(*std::move(record));
+      } else {  // a full disk, or a cache that may only be read
+        Log("imgcache will not show this mount: " + record.error().message());
+      }
     }
     const Status served = Shown(args, images, options).Serve(config, ready);
     images.clear();  // their use locks, before the records

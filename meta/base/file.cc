@@ -156,8 +156,17 @@ MappedFile::~MappedFile() {
   ::munmap(const_cast<std::byte*>(data_.data()), data_.size());
 }
 
+Result<UniqueFd> OpenLockFile(const fs::path& path) {
+  auto fd = OpenFile(path, O_RDWR | O_CREAT, 0644);
+  if (fd) return fd;
+  const int error = fd.error().error_number();
+  if (error != EACCES && error != EROFS) return fd;
+  auto read_only = OpenFile(path, O_RDONLY);
+  return read_only ? std::move(read_only) : std::move(fd);
+}
+
 Result<FileLock> FileLock::Acquire(const fs::path& path) {
-  IMGMOUNT_TRY(UniqueFd fd, OpenFile(path, O_RDWR | O_CREAT, 0644));
+  IMGMOUNT_TRY(UniqueFd fd, OpenLockFile(path));
   while (::flock(fd.get(), LOCK_EX) != 0) {
     if (errno != EINTR) return FailErrno("lock " + path.string(), errno);
   }
@@ -165,7 +174,7 @@ Result<FileLock> FileLock::Acquire(const fs::path& path) {
 }
 
 Result<std::optional<FileLock>> FileLock::TryAcquire(const fs::path& path) {
-  IMGMOUNT_TRY(UniqueFd fd, OpenFile(path, O_RDWR | O_CREAT, 0644));
+  IMGMOUNT_TRY(UniqueFd fd, OpenLockFile(path));
   while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno == EWOULDBLOCK) return std::optional<FileLock>();
     if (errno != EINTR) return FailErrno("lock " + path.string(), errno);

@@ -116,6 +116,11 @@ class MappedFile {
   struct stat stat_ = {};
 };
 
+// A file to flock(2), made if missing. One that may only be read (another
+// user's, or on a file system that is read-only) is opened for that: a lock
+// needs no more, but on NFS an exclusive one.
+Result<UniqueFd> OpenLockFile(const std::filesystem::path& path);
+
 // An exclusive flock(2) on a lock file, made if missing; blocks until it is
 // held, and ends with the object or the process. Lock files stay.
 class FileLock {

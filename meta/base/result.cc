@@ -24,7 +24,9 @@ Failure FailErrno(std::string_view what, int error_number) {
   message += ": ";
   message += std::generic_category().message(error_number);
   if (error_number == ENOSPC || error_number == EDQUOT) {
-    message += "; free some space or put the cache elsewhere with --cache-dir";
+    message +=
+        "; free some space (in the cache: imgcache prune), or have the "
+        "cache elsewhere with --cache-dir";
   }
   const ErrorCode code =
       error_number == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo;

@@ -84,7 +84,8 @@ Result<MountRecord> MountRecord::Hold(const Cache& cache,
   MountRecord record(std::move(fd), path);
   if (::flock(record.fd_.get(), LOCK_EX) != 0) return FailErrno(path, errno);
   const std::string text = manifest.text() + '\n' + point.string();
-  IMGMOUNT_CHECK(WriteAll(record.fd_.get(), std::as_bytes(std::span(text))));
+  auto written = WriteAll(record.fd_.get(), std::as_bytes(std::span(text)));
+  if (!written) return Failure(std::move(written).error().In(path));
   return record;
 }
 

@@ -33,6 +33,15 @@ class Remover {
 
   // The images with all their names.
   Status RemoveImages(const Images& images) {
+    std::set<CacheItem> derived;
+    std::set<CacheItem> published;
+    for (const CachedImage* image : images) {
+      for (const CacheItem& item : image->items) {
+        if (IsNeededOtherwise(item, images)) continue;
+        (item.starts_with("blobs/") ? published : derived).insert(item);
+      }
+    }
+    IMGMOUNT_CHECK(RemoveItems(derived));
     for (const CachedImage* image : images) {
       for (size_t i = 0; i < image->names.size(); ++i) {
         IMGMOUNT_CHECK(Untag(*image, i));
@@ -47,13 +56,7 @@ class Remover {
         IMGMOUNT_CHECK(lock_.Forget(use));
       }
     }
-    std::set<CacheItem> items;
-    for (const CachedImage* image : images) {
-      for (const CacheItem& item : image->items) {
-        if (!IsNeededOtherwise(item, images)) items.insert(item);
-      }
-    }
-    return RemoveItems(items);
+    return RemoveItems(published);
   }
 
   Status RemoveItems(const std::set<CacheItem>& items) {
@@ -155,8 +158,8 @@ Result<Removal> PruneLocked(const Cache& cache, const RemovalLock& lock,
                             const Inventory& inventory,
                             const PruneRules& rules) {
   Remover remover(cache, lock, inventory, rules.dry_run);
-  IMGMOUNT_CHECK(remover.RemoveImages(ChooseImages(inventory, rules)));
   IMGMOUNT_CHECK(remover.RemoveItems(inventory.Unneeded()));
+  IMGMOUNT_CHECK(remover.RemoveImages(ChooseImages(inventory, rules)));
   return remover.Take();
 }
 

@@ -1,7 +1,8 @@
 // Removing images from a cache, and what nobody needs any more.
 //
-// Names go first, then files: whoever is killed in between leaves files that
-// the next prune finds. What a UseLock holds (a mount, a pull) stays.
+// What can be made anew goes first: on a full disk that makes the room to write
+// index.json. Then names, then blobs: whoever is killed in between leaves files
+// that the next prune finds. What a UseLock holds (a mount, a pull) stays.
 #ifndef IMGMOUNT_META_STORE_REMOVAL_H_
 #define IMGMOUNT_META_STORE_REMOVAL_H_
 

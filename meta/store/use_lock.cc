@@ -49,9 +49,22 @@ Result<bool> Flock(int fd, int operation, const std::filesystem::path& path) {
 }
 
 Result<UniqueFd> OpenLocked(const std::filesystem::path& path, int operation) {
-  IMGMOUNT_TRY(UniqueFd fd, OpenFile(path, O_RDWR | O_CREAT, 0644));
+  IMGMOUNT_TRY(UniqueFd fd, OpenLockFile(path));
   IMGMOUNT_CHECK(Flock(fd.get(), operation, path));
   return fd;
+}
+
+// And its time, where that may be changed.
+Status WriteList(int fd, const std::string& list,
+                 const std::filesystem::path& path) {
+  IMGMOUNT_TRY(const std::string old_list, ReadFile(path, kMaxListBytes));
+  if (old_list.starts_with(list)) {
+    (void)::futimens(fd, nullptr);
+    return {};
+  }
+  auto written = WriteAll(fd, std::as_bytes(std::span(list)));
+  if (written) return {};
+  return Failure(std::move(written).error().In(path.string()));
 }
 
 }  // namespace
@@ -70,8 +83,7 @@ Result<UseLock> UseLock::Hold(const Cache& cache, const Image& image) {
   }
   // Last: somebody who found the image by its digest does not know it.
   if (image.index_digest) list += image.index_digest->text() + '\n';
-  IMGMOUNT_CHECK(
-      WriteAll(fd.get(), std::as_bytes(std::span(list.data(), list.size()))));
+  IMGMOUNT_CHECK(WriteList(fd.get(), list, path));
   return UseLock(std::move(fd));
 }
 
@@ -90,7 +102,7 @@ Result<std::vector<Use>> RemovalLock::Uses() const {
     const auto& path = it->path();
     auto manifest = ParseFileName(path.filename().string());
     if (!manifest) continue;
-    IMGMOUNT_TRY(const UniqueFd fd, OpenFile(path, O_RDWR));
+    IMGMOUNT_TRY(const UniqueFd fd, OpenLockFile(path));
     struct stat stat;
     if (::fstat(fd.get(), &stat) != 0) return FailErrno(path.string(), errno);
     Use use{*manifest, {}, stat.st_mtime, false};

@@ -281,6 +281,31 @@ class FullDisk(FailingPull):
     def test_a_mount_of_an_image_that_does_not_fit(self):
         self.on_disk_of(64 << 10, lambda: self.check(LOCAL, "No space left on device"))
 
+    def test_what_is_cached_can_be_mounted_and_removed(self):
+        def use():
+            self.out_of("imgpull", "-q", self.image)
+            with self.assertRaises(OSError), open(self.cache / "filler", "wb") as filler:
+                while True:
+                    filler.write(bytes(4096))
+            self.unmount(self.mount(self.image))
+            self.out_of("imgcache", "rm", self.image)
+            self.assertEqual(self.out_of("imgcache", "ls", "-q"), "")
+            self.assertEqual(self.blobs(), [])
+        self.on_disk_of(4 << 20, use)
+
+    def test_what_is_cached_can_be_mounted_where_nothing_can_be_written(self):
+        def use():
+            self.out_of("imgpull", "-q", self.image)
+            subprocess.run(["mount", "-o", "remount,ro", str(self.cache)], check=True)
+            mounted = self.mount(self.image)
+            self.assert_same_tree(mounted, self.unpack(self.layout.folder))
+            self.assertIn(self.image, self.out_of("imgcache", "ls"))
+            self.out_of("imghistory", self.image)
+            self.unmount(mounted)
+            self.assert_fails(self.run_tool("imgcache", "rm", self.image), LOCAL,
+                              "Read-only file system")
+        self.on_disk_of(4 << 20, use)
+
     def test_the_cache_may_not_be_written(self):
         self.cache.mkdir()
         subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs",

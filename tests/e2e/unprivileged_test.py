@@ -4,6 +4,7 @@ import shutil
 import subprocess
 
 import harness
+from fake_registry import FakeRegistry
 from harness import NGINX, Layout, add_image
 from tar_layer import dir, file, tar
 
@@ -66,6 +67,22 @@ class UnprivilegedUser(harness.EndToEnd):
         self.check("find", self.folder, "-type", "f", "-exec", "cksum", "{}", "+")
         mode = self.check("stat", "-c", "%a %u %G", self.folder / "etc/shadow")
         self.assertEqual(mode, "640 0 shadow\n")
+
+    def test_roots_cache_serves_him_too_and_is_kept_from_removal_meanwhile(self):
+        layout = Layout(self.scratch / "layout")
+        hub = FakeRegistry(layout, {"latest": add_image(layout, "latest", tar(
+            file("f", b"read")))})
+        self.addCleanup(hub.close)
+        image = f"{hub.address}/app"
+        roots = {"IMGMOUNT_CACHE": str(self.cache)}
+        self.out_of("imgpull", "-q", image, **roots)
+        self.environment.update(roots)
+        self.check(self.tools / "imgmount", image, self.folder)
+        self.assertEqual(self.check("cat", self.folder / "f"), "read")
+        self.assertIn(image, self.check(self.tools / "imgcache", "ls"))
+        self.assert_fails(self.run_tool("imgcache", "rm", image), harness.LOCAL, "in use")
+        self.check(self.tools / "imgmount", "-u", self.folder)
+        self.out_of("imgcache", "rm", image)
 
     def test_others_are_kept_out(self):
         layout = Layout(self.scratch / "layout")
