@@ -104,7 +104,7 @@ struct Arguments {
   bool foreground = false;
   bool list = false;
   bool explain = false;
-  std::string unmount;
+  std::vector<std::string> unmount;
   bool push = true;
   bool provenance = false;
   bool all = false;
@@ -119,7 +119,7 @@ class HelpFormat : public CLI::Formatter {
                          std::string /*name*/) const override {
     return "Usage: imgmount [OPTIONS] IMAGE DIR\n"
            "       imgmount --explain IMAGE\n"
-           "       imgmount -u DIR\n"
+           "       imgmount -u DIR...\n"
            "       imgmount -l\n";
   }
 };
@@ -141,7 +141,8 @@ void Declare(CLI::App& app, Arguments& args) {
   app.add_flag("--explain", args.explain,
                "Print where IMAGE would come from, with which login and "
                "certificates, and why; fetch nothing");
-  app.add_option("-u,--unmount", args.unmount, "Unmount DIR")->type_name("DIR");
+  app.add_option("-u,--unmount", args.unmount, "Unmount each DIR")
+      ->type_name("DIR");
   app.add_flag("!--no-push", args.push,
                "Do not put files into the page cache before they are asked "
                "for");
@@ -324,8 +325,15 @@ Status MountImage(const Arguments& args, const ToolIo& io) {
                  OpenFile(args.log_file, O_WRONLY | O_CREAT | O_APPEND, 0644));
   }
   IMGMOUNT_TRY(auto images, OpenMountables(args, io));
+  // A full disk, or a cache that may only be read, has no such lock.
+  std::optional<Result<FileLock>> mounting;
   const SessionConfig config{
-      .mount_point = mount_point, .name = args.image, .options = options};
+      .mount_point = mount_point,
+      .name = args.image,
+      .options = options,
+      .on_mounting = [&, cache = images.front().named.cache] {
+        mounting = cache.Lock("mounting");
+      }};
 
   const auto serve = [&](const std::function<void()>& ready) -> Status {
     if (log_file) {
@@ -343,7 +351,10 @@ Status MountImage(const Arguments& args, const ToolIo& io) {
         Log("imgcache will not show this mount: " + record.error().message());
       }
     }
-    const Status served = Shown(args, images, options).Serve(config, ready);
+    const Status served = Shown(args, images, options).Serve(config, [&] {
+      mounting.reset();
+      if (ready) ready();
+    });
     images.clear();  // their use locks, before the records
     SetLogSink({});
     return served;
@@ -353,9 +364,19 @@ Status MountImage(const Arguments& args, const ToolIo& io) {
 }
 
 Status Run(const Arguments& args, const ToolIo& io) {
+  if ((args.list || !args.unmount.empty()) && !args.image.empty()) {
+    return Fail(ErrorCode::kUsage,
+                fmt::format("unexpected argument {} with {}", args.image,
+                            args.list ? "--list" : "--unmount"));
+  }
   if (args.list) return ListMounts(io);
-  if (!args.unmount.empty()) return UnmountDirectory(args.unmount);
-  if (args.explain && !args.image.empty()) {
+  if (!args.unmount.empty()) {
+    return ForEach(args.unmount, UnmountDirectory, io, kTool);
+  }
+  if (args.explain) {
+    if (args.image.empty()) {
+      return Fail(ErrorCode::kUsage, "IMAGE is needed; see imgmount --help");
+    }
     IMGMOUNT_TRY(const LayerSuffix suffix, ParseLayerSuffix(args.image));
     IMGMOUNT_TRY(const std::string text,
                  ExplainImage(suffix.image, args.image_options, io));

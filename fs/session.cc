@@ -301,6 +301,8 @@ Status RunSession(const FileSystem& fs, bool push, const SessionConfig& config,
   }
 
   IMGMOUNT_TRY(const EndingSignals signals, EndingSignals::Catch());
+  if (config.on_mounting) config.on_mounting();
+  IMGMOUNT_CHECK(CheckMountPoint(config.mount_point));
   IMGMOUNT_CHECK(Mount(session.get(), config));
 
   std::atomic<dev_t> device = 0;

@@ -16,6 +16,9 @@ struct SessionConfig {
   std::filesystem::path mount_point;  // canonical: see CheckMountPoint
   std::string name;                   // shown as the mount's source
   MountOptions options;
+  // Called before it is looked once more whether something is mounted there,
+  // so that a lock can make this and mounting one step.
+  std::function<void()> on_mounting = {};
 };
 
 // What can be known before a mount is tried: a folder is there, nothing of

@@ -238,18 +238,12 @@ Status ShowUsage(const Cache& cache, const Arguments& args, const ToolIo& io) {
 }
 
 Status RemoveAll(const Cache& cache, const Arguments& args, const ToolIo& io) {
-  Status last;
-  for (const std::string& image : args.images) {
-    const auto removal = RemoveImage(cache, image);
-    if (removal) {
-      PrintRemoval(*removal, /*dry_run=*/false, io);
-      continue;
-    }
-    // All but the last are told here.
-    if (!last) Report(io, kTool, last.error());
-    last = Failure(removal.error());
-  }
-  return last;
+  const auto remove = [&](const std::string& image) -> Status {
+    IMGMOUNT_TRY(const Removal removal, RemoveImage(cache, image));
+    PrintRemoval(removal, /*dry_run=*/false, io);
+    return {};
+  };
+  return ForEach(args.images, remove, io, kTool);
 }
 
 Status PruneBy(const Cache& cache, const Arguments& args, const ToolIo& io) {

@@ -9,6 +9,7 @@
 #include <iosfwd>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "meta/base/result.h"
@@ -38,6 +39,22 @@ int FinishOutput(const ToolIo& io, const std::string& tool, int status);
 
 // Prints "tool: message" to io.err and returns the exit status.
 int Report(const ToolIo& io, const std::string& tool, const Error& error);
+
+// Does `act` with each item, whatever became of those before, unless that was
+// an interruption. Returns the last error; those before it are reported.
+template <typename Items, typename Act>
+Status ForEach(const Items& items, const Act& act, const ToolIo& io,
+               const std::string& tool) {
+  Status last;
+  for (const auto& item : items) {
+    Status done = act(item);
+    if (done) continue;
+    if (!last) Report(io, tool, last.error());
+    last = std::move(done);
+    if (last.error().code() == ErrorCode::kCancelled) break;
+  }
+  return last;
+}
 
 }  // namespace imgmount
 

@@ -231,6 +231,20 @@ class FailingMount(harness.EndToEnd):
         self.check(MOUNT, mounted)
         self.unmount(mounted)  # the second attempt put nothing on top
 
+    def test_of_several_at_a_time_one_is_mounted(self):
+        self.out_of("imgpull", "-q", self.image)
+        folder = self.mount_point()
+        self.addCleanup(self.unmount, folder)
+        for _ in range(5):
+            mounts = [subprocess.Popen([harness.BIN / "imgmount", self.image, folder],
+                                       env=self.environment, stderr=subprocess.PIPE)
+                      for _ in range(8)]
+            messages = [mount.communicate()[1].decode() for mount in mounts]
+            self.assertEqual(sorted(mount.returncode for mount in mounts),
+                             [0] + 7 * [MOUNT], messages)
+            self.out_of("imgmount", "-u", folder)
+            self.assertFalse(os.path.ismount(folder))
+
     def test_no_dev_fuse(self):
         dev = self.scratch / "dev"
         dev.mkdir()
@@ -243,6 +257,18 @@ class FailingMount(harness.EndToEnd):
         folder = self.mount_point()
         self.check(MOUNT, folder, names=["/dev/fuse"])
         self.assertFalse(os.path.ismount(folder))
+
+    def test_unmounting_several_goes_on_after_one_that_is_not_mounted(self):
+        mounted = [self.mount(self.image, at=name) for name in ("one", "two")]
+        done = self.run_tool("imgmount", "-u", mounted[0], self.mount_point(), mounted[1])
+        self.assert_fails(done, MOUNT, str(self.mount_point()))
+        self.assertFalse(any(map(os.path.ismount, mounted)))
+
+    def test_what_nothing_would_be_done_with(self):
+        for words in (("DIR", "-l"), ("DIR", "-u", "DIR"),
+                      ("--explain",), ("DIR",)):
+            with self.subTest(words=words):
+                self.assert_fails(self.run_tool("imgmount", *words), USAGE)
 
     def test_an_unknown_mount_option(self):
         self.check(USAGE, self.mount_point(), "-o", "colour=red",
