@@ -180,7 +180,8 @@ Status UnmountDirectory(const std::string& directory) {
 
 // An image that a mount shows, and what keeps it in the cache meanwhile.
 struct MountableImage {
-  NamedImage named;
+  Cache cache;
+  Platform platform;  // that was asked for
   Image image;
   UseLock in_use;
   size_t layers;  // as of the one that was asked for
@@ -198,8 +199,9 @@ Result<MountableImage> OpenMountable(const Arguments& args,
                LayersAsOf(last, resolved.image.manifest.layers.size()));
   IMGMOUNT_TRY(UseLock in_use, UseLock::Hold(named.cache, resolved.image));
   IMGMOUNT_CHECK(PullMissing(named, resolved, suffix.image, options, io));
-  return MountableImage{std::move(named), std::move(resolved.image),
-                        std::move(in_use), layers};
+  // Connections to a registry end here, not with the mount.
+  return MountableImage{std::move(named.cache), std::move(named.platform),
+                        std::move(resolved.image), std::move(in_use), layers};
 }
 
 // One image, or with --platform all one for each platform that can be had.
@@ -252,8 +254,7 @@ std::string DirectoryName(const Platform& platform) {
 // As `imghistory --no-trunc --human=false` prints it.
 Result<std::string> HistoryText(const MountableImage& mountable) {
   std::vector<nlohmann::ordered_json> fields;
-  for (const HistoryRow& row :
-       HistoryOf(mountable.image, mountable.named.cache)) {
+  for (const HistoryRow& row : HistoryOf(mountable.image, mountable.cache)) {
     fields.push_back(HistoryFields(row, mountable.image,
                                    {.truncate = false, .human = false}));
   }
@@ -273,7 +274,7 @@ class Shown {
       : args_(args), images_(images) {
     for (const MountableImage& mountable : images) {
       views_.push_back(std::make_unique<ImageViews>(
-          mountable.named.cache, mountable.image,
+          mountable.cache, mountable.image,
           ViewOptions{.uid = mount_options.uid,
                       .gid = mount_options.gid,
                       .provenance = args.provenance,
@@ -297,7 +298,7 @@ class Shown {
     ComposedFs fs(views_.front()->Look());
     for (size_t i = 0; i < images_.size(); ++i) {
       const MountableImage& mountable = images_[i];
-      const std::string name = DirectoryName(mountable.named.platform);
+      const std::string name = DirectoryName(mountable.platform);
       if (!args_.all) {
         views_[i]->AddAsOf(fs, kRootIno, name, mountable.layers);
         continue;
@@ -327,13 +328,12 @@ Status MountImage(const Arguments& args, const ToolIo& io) {
   IMGMOUNT_TRY(auto images, OpenMountables(args, io));
   // A full disk, or a cache that may only be read, has no such lock.
   std::optional<Result<FileLock>> mounting;
-  const SessionConfig config{
-      .mount_point = mount_point,
-      .name = args.image,
-      .options = options,
-      .on_mounting = [&, cache = images.front().named.cache] {
-        mounting = cache.Lock("mounting");
-      }};
+  const SessionConfig config{.mount_point = mount_point,
+                             .name = args.image,
+                             .options = options,
+                             .on_mounting = [&, cache = images.front().cache] {
+                               mounting = cache.Lock("mounting");
+                             }};
 
   const auto serve = [&](const std::function<void()>& ready) -> Status {
     if (log_file) {
@@ -344,7 +344,7 @@ Status MountImage(const Arguments& args, const ToolIo& io) {
     std::vector<MountRecord> records;
     for (const MountableImage& mountable : images) {
       auto record = MountRecord::Hold(
-          mountable.named.cache, mountable.image.manifest_digest, mount_point);
+          mountable.cache, mountable.image.manifest_digest, mount_point);
       if (record) {
         records.push_back(*std::move(record));
       } else {  // a full disk, or a cache that may only be read

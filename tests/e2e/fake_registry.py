@@ -2,6 +2,7 @@
 answers what a test tells it to."""
 
 import collections
+import http.client
 import http.server
 import pathlib
 import re
@@ -13,6 +14,24 @@ PATH = re.compile(r"/v2/(?P<name>.+)/(?P<kind>manifests|blobs)/(?P<what>[^/]+)$"
 
 class _Server(http.server.ThreadingHTTPServer):
     request_queue_size = 64
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.connections = 0  # that are not over
+        self.changed = threading.Condition()
+
+    def _count(self, more):
+        with self.changed:
+            self.connections += more
+            self.changed.notify_all()
+
+    def process_request(self, *arguments):
+        self._count(1)
+        super().process_request(*arguments)
+
+    def process_request_thread(self, *arguments):
+        super().process_request_thread(*arguments)
+        self._count(-1)
 
     def handle_error(self, *_):
         pass  # a client that went away; a test looks at what the client says
@@ -45,6 +64,18 @@ class FakeRegistry:
     def close(self):
         self._server.shutdown()
         self._server.server_close()
+
+    def drain(self):
+        """Waits until no client is connected, and what those who have ended had
+        sent has been answered; the kernel may have kept it until now."""
+        last = http.client.HTTPConnection(*self._server.server_address[:2])
+        last.request("GET", "/v2/")
+        last.getresponse()  # so all that connected before it are counted
+        last.close()
+        with self._server.changed:
+            if not self._server.changed.wait_for(
+                    lambda: self._server.connections == 0, timeout=60):
+                raise TimeoutError(f"{self._server.connections} clients stay connected")
 
     def truth(self, path):
         """What an honest registry answers: (status, headers, body)."""

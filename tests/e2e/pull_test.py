@@ -129,6 +129,7 @@ class PullOfSmallImages(harness.EndToEnd):
     def test_a_mount_pulls_what_is_missing(self):
         mounted = self.mount(f"{self.hub.address}/app")
         self.assertEqual((mounted / "d/f").read_bytes(), b"one")
+        self.hub.drain()  # the mount stays connected to nobody
 
     def test_a_mount_needs_no_registry_once_the_image_is_there(self):
         image = f"{self.hub.address}/app"
