@@ -28,6 +28,15 @@ std::string Normalised(const fs::path& path) {
   return text;
 }
 
+// 0 at its end only.
+Result<size_t> ReadPipe(int fd, std::span<std::byte> out) {
+  while (true) {
+    const ssize_t n = ::read(fd, out.data(), out.size());
+    if (n >= 0) return static_cast<size_t>(n);
+    if (errno != EINTR) return FailErrno("read", errno);
+  }
+}
+
 Result<bool> IsCompressed(int fd) {
   std::byte first[16];
   IMGMOUNT_TRY(const size_t n, ReadAt(fd, first, 0));
@@ -46,7 +55,8 @@ Result<UniqueFd> MakeScratchFile(const fs::path& folder) {
 
 Result<TarFiles> TarFiles::Open(const fs::path& archive,
                                 const fs::path& scratch) {
-  IMGMOUNT_TRY(UniqueFd file, OpenFile(archive, O_RDONLY));
+  IMGMOUNT_TRY(UniqueFd file,
+               OpenFile(archive == "-" ? "/dev/stdin" : archive, O_RDONLY));
   return FromFile(std::move(file), archive.string(), scratch);
 }
 
@@ -55,13 +65,15 @@ Result<TarFiles> TarFiles::FromFile(UniqueFd archive, std::string name,
   TarFiles files;
   files.name_ = std::move(name);
   files.fd_ = std::move(archive);
-  auto compressed = IsCompressed(files.fd_.get());
+  const bool is_pipe = ::lseek(files.fd_.get(), 0, SEEK_CUR) < 0;
+  auto compressed = is_pipe ? false : IsCompressed(files.fd_.get());
   if (!compressed) return Failure(compressed.error().In(files.name_));
-  if (*compressed) {
+  if (is_pipe || *compressed) {
     IMGMOUNT_TRY(UniqueFd unpacked, MakeScratchFile(scratch));
     auto done = Decompress(
         [&](uint64_t offset, std::span<std::byte> out) {
-          return ReadAt(files.fd_.get(), out, offset);
+          return is_pipe ? ReadPipe(files.fd_.get(), out)
+                         : ReadAt(files.fd_.get(), out, offset);
         },
         [&](std::span<const std::byte> bytes) {
           return WriteAll(unpacked.get(), bytes);

@@ -1,7 +1,8 @@
 // TarFiles: the files of a tar archive on disk, read where they lie in it.
 //
-// An archive that is compressed as a whole is first unpacked into a file
-// without a name. Immutable once open, and then thread-safe.
+// An archive that is compressed as a whole, or that comes through a pipe, is
+// first unpacked into a file without a name. Immutable once open, and then
+// thread-safe.
 #ifndef IMGMOUNT_FETCH_ARCHIVE_TAR_FILES_H_
 #define IMGMOUNT_FETCH_ARCHIVE_TAR_FILES_H_
 
@@ -24,7 +25,8 @@ class TarFiles {
     uint64_t size = 0;
   };
 
-  // `scratch` is a folder with room for the unpacked archive.
+  // "-" is standard input; `scratch` is a folder with room for the unpacked
+  // archive.
   static Result<TarFiles> Open(const std::filesystem::path& archive,
                                const std::filesystem::path& scratch);
 

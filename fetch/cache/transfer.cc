@@ -1,6 +1,6 @@
 #include "fetch/cache/transfer.h"
 
-#include <fcntl.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -154,6 +154,11 @@ Status ImportImages(const std::string& file, const std::string& name,
   using Style = PullDisplay::Style;
   for (const Descriptor& descriptor : images) {
     IMGMOUNT_TRY(const Reference reference, NameFor(descriptor, name, file));
+    if (reference.digest && *reference.digest != descriptor.digest) {
+      return Fail(ErrorCode::kCorrupt,
+                  fmt::format("{}: {} is {}", file, reference.Familiar(),
+                              descriptor.digest.text()));
+    }
     IMGMOUNT_TRY(const auto platforms, PlatformsIn(archive, descriptor));
     for (const Platform& platform : platforms) {
       IMGMOUNT_TRY(Source::Document top,

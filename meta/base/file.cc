@@ -79,8 +79,15 @@ Result<AtomicFile> AtomicFile::Create(fs::path final_path) {
 }
 
 Result<AtomicFile> AtomicFile::CreateOutput(const fs::path& final_path) {
+  if (final_path == "-") return CreateOutput("/dev/stdout");
   std::error_code error;
-  if (!fs::exists(final_path, error)) return Create(final_path);
+  const bool exists = fs::exists(final_path, error);
+  if (error) return FailErrno(final_path.string(), error.value());
+  if (!exists) {
+    const fs::path target = fs::read_symlink(final_path, error);
+    if (error) return Create(final_path);
+    return CreateOutput(final_path.parent_path() / target);
+  }
   if (!fs::is_regular_file(final_path, error)) {
     IMGMOUNT_TRY(UniqueFd fd, OpenFile(final_path, O_WRONLY));
     return AtomicFile(std::move(fd), {}, final_path);

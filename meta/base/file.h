@@ -60,8 +60,8 @@ Result<std::string> ReadFile(const std::filesystem::path& path, size_t limit);
 class AtomicFile {
  public:
   static Result<AtomicFile> Create(std::filesystem::path final_path);
-  // For a path that a user names: a link is followed, and a pipe or a device
-  // (/dev/stdout) is written to as it is.
+  // For a path that a user names: a link is followed, a pipe or a device is
+  // written to as it is, and "-" is standard output.
   static Result<AtomicFile> CreateOutput(
       const std::filesystem::path& final_path);
   AtomicFile(AtomicFile&&) = default;

@@ -72,8 +72,9 @@ TEST_F(FileTest, WritesAnOutputWhereItsPathLeads) {
   const auto link = folder_ / "link";
   std::filesystem::create_symlink("/dev/null", folder_ / "device");
   std::filesystem::create_symlink("target", link);
+  std::filesystem::create_symlink("made", folder_ / "dangling");
   std::ofstream(folder_ / "target") << "old";
-  for (const char* name : {"device", "link", "new"}) {
+  for (const char* name : {"device", "link", "dangling", "new"}) {
     auto file = AtomicFile::CreateOutput(folder_ / name);
     ASSERT_TRUE(file && file->Write(std::string_view("new")) && file->Commit());
   }
@@ -81,7 +82,11 @@ TEST_F(FileTest, WritesAnOutputWhereItsPathLeads) {
   EXPECT_TRUE(std::filesystem::is_character_file("/dev/null"));
   EXPECT_TRUE(std::filesystem::is_symlink(link));
   EXPECT_EQ(*ReadFile(link, 10), "new");
+  EXPECT_TRUE(std::filesystem::is_symlink(folder_ / "dangling"));
+  EXPECT_EQ(*ReadFile(folder_ / "made", 10), "new");
   EXPECT_EQ(*ReadFile(folder_ / "new", 10), "new");
+  std::filesystem::create_symlink("loop", folder_ / "loop");
+  EXPECT_FALSE(AtomicFile::CreateOutput(folder_ / "loop"));
 }
 
 }  // namespace
