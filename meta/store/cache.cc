@@ -83,13 +83,6 @@ nlohmann::ordered_json ToJson(const Descriptor& descriptor,
   return json;
 }
 
-Result<std::vector<Descriptor>> ReadIndex(const fs::path& path) {
-  IMGMOUNT_TRY(const std::string text, ReadFile(path, kMaxManifestBytes));
-  auto document = ParseManifestOrIndex(text, kOciIndex);
-  if (!document) return Failure(document.error().In(path.string()));
-  return std::get<Index>(*std::move(document)).manifests;
-}
-
 std::string NameOf(const Descriptor& descriptor) {
   const auto it = descriptor.annotations.find(kNameAnnotation);
   return it == descriptor.annotations.end() ? "" : it->second;
@@ -224,8 +217,20 @@ Result<Digest> Cache::WriteBlob(std::string_view bytes,
   return digest;
 }
 
+Result<std::vector<Descriptor>> Cache::ReadIndex() const {
+  const auto path = layout_ / kIndexFile;
+  IMGMOUNT_TRY(const std::string text, ReadFile(path, kMaxManifestBytes));
+  auto document = ParseManifestOrIndex(text, kOciIndex);
+  if (document) return std::get<Index>(*std::move(document)).manifests;
+  const Error error = document.error().In(path.string());
+  if (IsReadOnly()) return Failure(error);
+  return Fail(error.code(),
+              error.message() +
+                  "; remove it and pull the images again: their layers stay");
+}
+
 Result<std::vector<Cache::NamedImage>> Cache::ListAll() const {
-  IMGMOUNT_TRY(const auto descriptors, ReadIndex(layout_ / kIndexFile));
+  IMGMOUNT_TRY(const auto descriptors, ReadIndex());
   std::vector<NamedImage> images;
   for (const Descriptor& descriptor : descriptors) {
     images.push_back({NameOf(descriptor), descriptor});
@@ -248,7 +253,7 @@ std::string Cache::IndexJson(const std::vector<NamedImage>& images) {
 }
 
 Result<Descriptor> Cache::FindName(std::string_view name) const {
-  IMGMOUNT_TRY(const auto descriptors, ReadIndex(layout_ / kIndexFile));
+  IMGMOUNT_TRY(const auto descriptors, ReadIndex());
   return FindNamed(descriptors, name, layout_.string());
 }
 

@@ -97,6 +97,7 @@ class Cache {
  private:
   explicit Cache(std::filesystem::path folder, std::filesystem::path layout)
       : folder_(std::move(folder)), layout_(std::move(layout)) {}
+  Result<std::vector<Descriptor>> ReadIndex() const;
   // Gives `name` the descriptor, or with null removes it.
   Status EditIndex(const std::string& name, const Descriptor* descriptor) const;
 
