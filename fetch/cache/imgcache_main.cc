@@ -97,8 +97,9 @@ podman call oci-archive.
 
 Examples:
   imgcache export -o nginx.tar nginx
-  imgcache export -o /dev/stdout nginx | zstd > nginx.tar.zst
+  imgcache export -o - nginx | zstd > nginx.tar.zst
   imgcache import nginx.tar
+  ssh host imgcache export -o - app | imgcache import -
   imgcache import --name app:1 from-skopeo.tar)";
 
 struct Arguments {
@@ -286,7 +287,11 @@ Status Verify(const Cache& cache, const Arguments& args, const ToolIo& io) {
   PrintDamage(verified, io);
   if (verified.damage.empty()) return {};
   if (args.repair) {
-    IMGMOUNT_CHECK(Repair(cache, verified, args.options, io));
+    const Status repaired = Repair(cache, verified, args.options, io);
+    if (!repaired) {
+      if (repaired.error().code() == ErrorCode::kCancelled) return repaired;
+      Report(io, kTool, repaired.error());
+    }
     // What was made anew may show that something else is wrong.
     IMGMOUNT_TRY(verified, VerifyCache(cache, stopped));
     PrintDamage(verified, io);

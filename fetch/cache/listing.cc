@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string_view>
 
 #include "meta/report/columns.h"
@@ -37,6 +39,18 @@ std::string LastUsed(const CachedImage& image, const ListFormat& format) {
   return RoughDuration(format.now - image.last_used) + " ago";
 }
 
+// The ID of what this machine would run, else of what there is.
+const Digest& IdOf(const CachedImage& cached) {
+  const Platform machine = Platform::OfThisMachine();
+  const auto best = std::max_element(cached.images.begin(), cached.images.end(),
+                                     [&](const Image& a, const Image& b) {
+                                       return machine.Match(a.config.platform) <
+                                              machine.Match(b.config.platform);
+                                     });
+  return best == cached.images.end() ? cached.published.digest
+                                     : best->manifest.config.digest;
+}
+
 // "5", or "5 (2 shared)".
 std::string LayersText(const CachedImage& image, const Inventory& inventory) {
   std::set<Digest> layers;
@@ -68,10 +82,7 @@ Json ImageFields(const CachedImage& image, size_t name,
   const uint64_t size = inventory.BytesOf(image.items);
   const uint64_t shared_size = inventory.BytesOf(shared);
   return {{"Image", image.ShownName(name)},
-          {"ID", DigestText(image.images.empty()
-                                ? image.published.digest
-                                : image.images[0].manifest.config.digest,
-                            format)},
+          {"ID", DigestText(IdOf(image), format)},
           {"Digest", image.published.digest.text()},
           {"Platforms", Join(platforms)},
           {"Layers", LayersText(image, inventory)},
@@ -125,9 +136,13 @@ Result<std::string> ListImages(const Inventory& inventory,
         fields.push_back(ImageFields(image, i, inventory, format));
         continue;
       }
+      std::set<Digest> listed;  // platforms may share some
       for (const Image& platform : image.images) {
         for (const Descriptor& layer : platform.manifest.layers) {
-          if (!inventory.items.contains(BlobItem(layer.digest))) continue;
+          if (!inventory.items.contains(BlobItem(layer.digest)) ||
+              !listed.insert(layer.digest).second) {
+            continue;
+          }
           fields.push_back(
               LayerFields(image, i, layer.digest, inventory, format));
         }
@@ -160,20 +175,12 @@ std::string DiskUsage(const Inventory& inventory, bool human) {
                              {"Program starts", "imgmount/starts/"},
                              {"Partial downloads", "imgmount/partial/"},
                              {"Total", ""}};
-  std::set<CacheItem> documents;
-  for (const CachedImage& image : inventory.images) {
-    documents.insert(BlobItem(image.published.digest));
-    for (const Image& platform : image.images) {
-      documents.insert(BlobItem(platform.manifest_digest));
-      documents.insert(BlobItem(platform.manifest.config.digest));
-    }
-  }
   const std::set<CacheItem> unneeded = inventory.Unneeded();
   for (const auto& [item, bytes] : inventory.items) {
     for (Kind& kind : kinds) {
       if (!item.starts_with(kind.prefix)) continue;
       if (kind.prefix == "blobs/" &&
-          documents.contains(item) != (kind.name != "Layers")) {
+          inventory.documents.contains(item) != (kind.name != "Layers")) {
         continue;
       }
       ++kind.count;

@@ -1,7 +1,11 @@
 #include "fetch/cache/repair.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <set>
+#include <system_error>
+#include <utility>
+#include <vector>
 
 #include "fetch/pull_missing.h"
 #include "meta/store/layer_store.h"
@@ -10,6 +14,8 @@
 
 namespace imgmount {
 namespace {
+
+namespace fs = std::filesystem;
 
 // The documents and layers that a name stands for, as they were published; a
 // tag may have moved since.
@@ -45,6 +51,42 @@ std::vector<std::string> PlatformsOf(const CachedImage& cached,
   return platforms;
 }
 
+// Damaged blobs, out of the way so that others may come. At its end those for
+// which none came are back: most of a damaged layer can still be read.
+class SetAside {
+ public:
+  explicit SetAside(const Cache& cache) : cache_(cache) {}
+  ~SetAside() {
+    for (const auto& [path, aside] : moved_) {
+      std::error_code ignored;
+      if (fs::exists(path, ignored)) {
+        fs::remove(aside, ignored);
+      } else {
+        fs::rename(aside, path, ignored);
+      }
+    }
+  }
+  SetAside(const SetAside&) = delete;
+  SetAside& operator=(const SetAside&) = delete;
+
+  Status Add(const CacheItem& blob) {
+    const fs::path path = cache_.folder() / blob;
+    // Should this process be killed, a prune finds them there.
+    const fs::path aside = cache_.folder() / "imgmount/partial" /
+                           (path.filename().string() + ".damaged");
+    std::error_code error;
+    fs::rename(path, aside, error);
+    if (!error) moved_.emplace_back(path, aside);
+    // What is missing counts as damaged, too.
+    if (!error || error == std::errc::no_such_file_or_directory) return {};
+    return FailErrno(path.string(), error.value());
+  }
+
+ private:
+  const Cache& cache_;
+  std::vector<std::pair<fs::path, fs::path>> moved_;
+};
+
 // Whether the name tells where the image is from.
 bool HasSource(const std::string& name) {
   return !name.empty() && Reference::Parse(name).has_value();
@@ -73,24 +115,22 @@ Result<Inventory> Look(const Cache& cache) {
 Status Repair(const Cache& cache, const Verification& verification,
               const ImageOptions& options, const ToolIo& io) {
   IMGMOUNT_TRY(const Inventory inventory, Look(cache));
+  SetAside aside(cache);
   std::set<CacheItem> damaged;
   for (const Damage& damage : verification.damage) {
-    IMGMOUNT_CHECK(RemoveDamaged(cache, damage.item));
+    const bool is_blob = damage.item.starts_with("blobs/");
+    IMGMOUNT_CHECK(is_blob ? aside.Add(damage.item)
+                           : RemoveDamaged(cache, damage.item));
     damaged.insert(damage.item);
   }
-  Status last;
-  for (const CachedImage& cached : inventory.images) {
+  const auto repair = [&](const CachedImage& cached) -> Status {
     const bool concerned = std::any_of(
         damaged.begin(), damaged.end(),
         [&](const CacheItem& item) { return cached.items.contains(item); });
-    if (!concerned) continue;
-    Status repaired = RepairImage(cached, inventory, options, io);
-    if (repaired) continue;
-    if (repaired.error().code() == ErrorCode::kCancelled) return repaired;
-    if (!last) Report(io, "imgcache", last.error());
-    last = std::move(repaired);
-  }
-  return last;
+    if (!concerned) return {};
+    return RepairImage(cached, inventory, options, io);
+  };
+  return ForEach(inventory.images, repair, io, "imgcache");
 }
 
 }  // namespace imgmount

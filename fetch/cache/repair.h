@@ -9,11 +9,11 @@
 
 namespace imgmount {
 
-// Takes the damaged items away and gets them anew: blobs from the registries
+// Gets what is damaged anew: blobs from the registries
 // that the images' names tell, by digest; derived files from the blobs, without
-// a request where these are here. What no image needs is just gone. Of images
-// that cannot be repaired the last error is returned, the others are told on
-// io.err.
+// a request where these are here. A damaged blob stays if no other comes. Of
+// images that cannot be repaired the last error is returned, the others are
+// told on io.err.
 Status Repair(const Cache& cache, const Verification& verification,
               const ImageOptions& options, const ToolIo& io);
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <fstream>
 #include <system_error>
 #include <variant>
 
@@ -53,14 +54,22 @@ uint64_t BytesBelow(const fs::path& path) {
   return bytes;
 }
 
-Status ListItems(const Cache& cache, std::map<CacheItem, uint64_t>& items) {
+bool IsDocument(const fs::path& blob) {
+  return std::ifstream(blob).peek() == '{';
+}
+
+Status ListItems(const Cache& cache, Inventory& inventory) {
   for (const char* folder : {"blobs/sha256/", "blobs/sha512/",
                              "imgmount/layers/", kTrees, kStarts, kPartial}) {
     std::error_code error;
     fs::directory_iterator it(cache.folder() / folder, error);
     for (; !error && it != fs::directory_iterator(); it.increment(error)) {
       if (IsTemporary(it->path()) && !IsAbandoned(it->path())) continue;
-      items[folder + it->path().filename().string()] = BytesBelow(it->path());
+      const CacheItem item = folder + it->path().filename().string();
+      inventory.items[item] = BytesBelow(it->path());
+      if (item.starts_with("blobs/") && IsDocument(it->path())) {
+        inventory.documents.insert(item);
+      }
     }
     if (error) {
       return FailErrno((cache.folder() / folder).string(), error.value());
@@ -199,7 +208,7 @@ Result<Inventory> TakeInventory(const Cache& cache, const RemovalLock& lock) {
     return Fail(ErrorCode::kInternal, "an inventory of another's layout");
   }
   Inventory inventory;
-  IMGMOUNT_CHECK(ListItems(cache, inventory.items));
+  IMGMOUNT_CHECK(ListItems(cache, inventory));
   IMGMOUNT_CHECK(ListImages(cache, inventory.images));
   IMGMOUNT_TRY(inventory.uses, lock.Uses());
   IMGMOUNT_TRY(const auto mounted, MountedImages(cache));

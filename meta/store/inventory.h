@@ -40,7 +40,10 @@ struct CachedImage {
 
 struct Inventory {
   std::map<CacheItem, uint64_t> items;  // with their bytes
-  std::vector<CachedImage> images;      // in the order of index.json
+  // Manifests, indexes and configs, whether or not an image has them: blobs
+  // that begin as JSON objects do.
+  std::set<CacheItem> documents;
+  std::vector<CachedImage> images;  // in the order of index.json
   std::vector<Use> uses;
   // Needed by somebody right now, whether or not an image has it.
   std::set<CacheItem> held;

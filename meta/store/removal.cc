@@ -203,8 +203,13 @@ Result<FoundImage> FindImage(const Inventory& inventory,
   }
   if (by_id.size() == 1) return FoundImage{by_id.front(), {}};
   if (by_id.size() > 1) {
+    std::vector<std::string> with_id;
+    for (const CachedImage* image : by_id) {
+      with_id.push_back(image->ShownName());
+    }
     return Fail(ErrorCode::kUsage,
-                text + ": several images have such an ID; give more of it");
+                fmt::format("{}: several images have such an ID: {}; name one",
+                            text, fmt::join(with_id, ", ")));
   }
   return Fail(ErrorCode::kNotFound, text + ": no such image in the cache" +
                                         DidYouMeanImage(text, names));

@@ -31,7 +31,7 @@ struct Verification {
 Result<Verification> VerifyCache(const Cache& cache,
                                  const std::function<bool()>& stopped);
 
-// Takes a damaged item away, so that it is fetched or made anew.
+// Takes a damaged derived file away, so that it is made anew.
 Status RemoveDamaged(const Cache& cache, const CacheItem& item);
 
 }  // namespace imgmount

@@ -8,7 +8,7 @@ import time
 
 import harness
 from harness import BIN, CORRUPT, LOCAL, NOT_FOUND, UNAVAILABLE, USAGE, Layout, add_image
-from tar_layer import file, tar
+from tar_layer import file, gzip, tar
 
 BASE = tar(file("etc/base", b"base" * 5000))
 
@@ -99,6 +99,31 @@ class CacheOfTwo(harness.EndToEnd):
                          [("a:latest", "2"), ("a:latest", "1"),
                           ("b:latest", "2"), ("b:latest", "1")])
         self.assertEqual(rows[0]["Layer"], "sha256:" + self.layer("a", 0).name)
+
+    def test_du_tells_documents_from_layers_without_an_image(self):
+        self.out_of("imghistory", "a")
+        counts = {line.rsplit(None, 3)[0]: int(line.rsplit(None, 3)[1])
+                  for line in self.out_of("imgcache", "du").splitlines()[1:]}
+        self.assertEqual((counts["Layers"], counts["Manifests and configs"]), (0, 2))
+
+    def test_ls_and_rm_know_the_platforms_of_an_index(self):
+        own, shared = tar(file("own")), tar(file("shared"))
+        manifests = [self.layout.add_image(
+            harness.config_of([shared, layer], architecture=architecture),
+            [self.layout.add_blob(gzip(x), harness.LAYER_GZIP) for x in (shared, layer)])
+            for architecture, layer in (("riscv64", own), ("amd64", tar(file("other"))))]
+        self.layout.name("all", self.layout.add_index(manifests))
+        self.hub.push(f"oci:{self.layout.folder}:all", "library/all:latest", "--all")
+        self.pull("--platform", "linux/riscv64", "all")
+        self.pull("--platform", "linux/amd64", "all")
+        self.assertEqual(len(self.out_of("imgcache", "ls", "--layers", "-q").split()), 3)
+        config = json.loads(self.out_of("imginspect", "--platform=linux/amd64", "all"))[0]
+        digits = config["Id"].removeprefix("sha256:")
+        self.assertEqual(self.images()["all:latest"]["ID"], digits[:12])
+        # The same image by itself, and as one of several platforms.
+        self.pull(f"all@{manifests[1]['digest']}")
+        self.assert_fails(self.run_tool("imgcache", "rm", digits), USAGE,
+                          "all:latest", f"all@{manifests[1]['digest']}")
 
     # rm and prune ---------------------------------------------------------------
 
@@ -242,16 +267,20 @@ class CacheOfTwo(harness.EndToEnd):
         folder = self.mount("--pull=missing", "a")
         self.assertEqual((folder / "own").read_bytes(), b"a" * 1000)
 
-    def test_what_cannot_be_fetched_stays_reported(self):
+    def test_what_cannot_be_fetched_stays_and_stays_reported(self):
         self.pull("a")
         layer = self.layer("a", 1)
         self.spoil(layer)
+        spoilt = layer.read_bytes()
         self.hub.stop()
-        self.assert_fails(self.run_tool("imgcache", "verify", "--repair", "-q"),
-                          UNAVAILABLE, "a:latest", self.hub.address)
-        done = self.run_tool("imgcache", "verify")
+        done = self.run_tool("imgcache", "verify", "--repair", "-q")
         self.assertEqual(done.returncode, CORRUPT)
-        self.assertIn(f"{layer.relative_to(self.cache)}: missing", done.stdout)
+        for text in ("a:latest", self.hub.address, "1 damaged"):
+            self.assertIn(text, done.stderr)
+        self.assertEqual(
+            done.stdout.count(f"{layer.relative_to(self.cache)}: "), 2, done.stdout)
+        self.assertEqual(layer.read_bytes(), spoilt)
+        self.assertEqual(list(self.cache.rglob("*.damaged")), [])
 
     # export and import ------------------------------------------------------------
 
@@ -308,6 +337,44 @@ class CacheOfTwo(harness.EndToEnd):
         self.assertEqual(self.names(), ["app:1"])
         folder = self.mount("app:1")
         self.assertEqual((folder / "own").read_bytes(), b"a" * 1000)
+
+    def test_a_name_with_another_digest_is_not_imported(self):
+        self.pull("a")
+        archive = self.scratch / "a.tar"
+        self.out_of("imgcache", "export", "-o", archive, "a")
+        digest = self.images()["a:latest"]["Digest"]
+        false = "sha256:" + 64 * "0"
+        self.assert_fails(
+            self.run_tool("imgcache", "import", "-q", "--name", f"c@{false}", archive),
+            CORRUPT, f"c@{false} is {digest}")
+        self.assertEqual(self.names(), ["a:latest"])
+        self.out_of("imgcache", "import", "-q", "--name", f"c@{digest}", archive)
+
+    def test_archives_go_through_pipes(self):
+        self.pull("a")
+        for program in ("cat", "gzip"):
+            other = self.scratch / program
+            subprocess.run(
+                ["bash", "-o", "pipefail", "-c",
+                 f'"$0" export -o - a | {program} | '
+                 f'"$0" import -q --cache-dir {other} -', str(BIN / "imgcache")],
+                env=self.environment, check=True, stdout=subprocess.DEVNULL)
+            self.assertEqual(
+                self.out_of("imgcache", "ls", "-q", "--cache-dir", other), "a:latest\n")
+            self.assert_cache_whole(other)
+
+    def test_a_damaged_index_says_what_to_do_and_that_helps(self):
+        self.pull("a", "b")
+        index = self.cache / "index.json"
+        index.write_text("{")
+        for command in ("ls",), ("verify", "--repair"):
+            self.assert_fails(self.run_tool("imgcache", *command), CORRUPT,
+                              str(index), "remove it")
+        index.unlink()
+        layers = self.blobs()
+        self.pull("a", "b")
+        self.assertEqual(self.names(), ["a:latest", "b:latest"])
+        self.assertEqual(self.blobs(), layers)
 
 
 if __name__ == "__main__":
