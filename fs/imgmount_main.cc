@@ -28,6 +28,7 @@
 #include "meta/base/file.h"
 #include "meta/cli/command_line.h"
 #include "meta/image/layer_suffix.h"
+#include "meta/image/manifest.h"
 #include "meta/report/history.h"
 #include "meta/report/row_format.h"
 #include "meta/store/mount_record.h"
@@ -151,6 +152,7 @@ void Declare(CLI::App& app, Arguments& args) {
       "Show the image, its layers, its states, its config and its history");
   app.add_option("--layer", args.layer,
                  "Show layer N alone, with its whiteouts")
+      ->check(CLI::Range(size_t{0}, kMaxLayers - 1))
       ->excludes(all)
       ->type_name("N");
   app.add_flag("--provenance", args.provenance,

@@ -3,7 +3,9 @@
 #include <CLI/CLI.hpp>
 #include <ctime>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <ostream>
+#include <string>
 
 #include "fetch/image_finder.h"
 #include "fetch/interrupt.h"
@@ -61,7 +63,7 @@ struct Arguments {
   bool human = true;
   bool layers = false;
   std::string format = "table";
-  std::string path;
+  std::optional<std::string> path;
   bool pager = true;
 };
 
@@ -110,10 +112,10 @@ Result<std::string> TellPath(const Arguments& args, NamedImage& named,
                          image.config.diff_ids[layer]);
       },
       named.cache.TreePath("x").parent_path());
-  IMGMOUNT_TRY(const auto events, HistoryOfPath(states, args.path));
+  IMGMOUNT_TRY(const auto events, HistoryOfPath(states, *args.path));
   if (events.empty()) {
     return Fail(ErrorCode::kNotFound,
-                args.path + ": no layer of " + args.image + " has it");
+                *args.path + ": no layer of " + args.image + " has it");
   }
   return PathHistoryText(events, LayersOf(image));
 }
@@ -124,7 +126,7 @@ Result<std::string> Run(const Arguments& args, const ToolIo& io) {
   options.cancel = &interrupt.flag();
   IMGMOUNT_TRY(NamedImage named, OpenImage(args.image, options, io));
   IMGMOUNT_TRY(const ResolvedImage resolved, FindOrResolve(named));
-  if (!args.path.empty()) {
+  if (args.path) {
     return TellPath(args, named, resolved, options, io);
   }
 

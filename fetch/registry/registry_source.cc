@@ -163,6 +163,16 @@ Attempt<Source::Document> RegistrySource::ManifestFrom(
                                  .what = what,
                                  .headers = {AcceptHeader()}},
                                 kMaxManifestBytes));
+  const std::string* media_type = response.Find("content-type");
+  if (media_type && WithoutParameters(*media_type) == "text/html" &&
+      response.body.starts_with('<')) {
+    return Give(Error(ErrorCode::kCorrupt,
+                      fmt::format("{}: answered with a web page in place of "
+                                  "the manifest of {}; a proxy or a network's "
+                                  "login page may be in between",
+                                  endpoint.registry, what)),
+                Kind::kFinal);
+  }
   const auto corrupt = [&](const std::string& claimed) {
     return Give(Error(ErrorCode::kCorrupt,
                       fmt::format("{}: the manifest of {} does not have the "
@@ -180,7 +190,6 @@ Attempt<Source::Document> RegistrySource::ManifestFrom(
       return corrupt(Printable(*header, 200));
     }
   }
-  const std::string* media_type = response.Find("content-type");
   const Digest digest = wanted ? *wanted : DigestOf(response.body);
   return Document{std::move(response.body),
                   media_type ? WithoutParameters(*media_type) : "", digest};

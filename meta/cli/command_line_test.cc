@@ -45,6 +45,21 @@ TEST_F(CommandLineTest, LetsAToolGoOn) {
   EXPECT_EQ(err(), "");
 }
 
+TEST_F(CommandLineTest, TakesAFlagsValueBehindItsShortName) {
+  bool human = true;
+  app_.add_flag("-H,--human", human);
+  EXPECT_EQ(Parse({"-H=false", "nginx"}), std::nullopt);
+  EXPECT_FALSE(human);
+  EXPECT_EQ(Parse({"-H", "nginx"}), std::nullopt);
+  EXPECT_TRUE(human);
+  bool dry_run = true;
+  commands_.get_subcommand("prune")->add_flag("-n,--dry-run", dry_run);
+  EXPECT_EQ(ParseCommand({"prune", "-n=false"}), std::nullopt);
+  EXPECT_FALSE(dry_run);
+  EXPECT_EQ(Parse({"-Z=1"}), kUsageStatus);
+  EXPECT_EQ(err(), "tool: unknown option -Z; see tool --help\n");
+}
+
 TEST_F(CommandLineTest, AnswersHelpAndVersion) {
   EXPECT_EQ(Parse({"--help"}), 0);
   EXPECT_THAT(io_.out.str(), HasSubstr("--format"));

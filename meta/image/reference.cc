@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "meta/image/json.h"
+#include "meta/image/layer_suffix.h"
 
 namespace imgmount {
 namespace {
@@ -152,7 +153,13 @@ Result<Reference> Reference::Parse(std::string_view text) {
 
   if (const size_t at = rest.find('@'); at != std::string_view::npos) {
     auto digest = Digest::Parse(rest.substr(at + 1));
-    if (!digest) return Malformed(text, digest.error().message());
+    if (!digest) {
+      std::string wrong = digest.error().message();
+      if (ParseLayerSuffix(text).value_or(LayerSuffix()).layer) {
+        wrong += "; layers of images, as @N, are for imgmount and imgdiff";
+      }
+      return Malformed(text, wrong);
+    }
     reference.digest = *std::move(digest);
     rest = rest.substr(0, at);
   }

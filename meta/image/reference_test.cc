@@ -123,6 +123,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"x:" + std::string(129, 't'), "the tag"},
         Bad{"x@", "malformed digest"}, Bad{"x@sha256:1234", "malformed digest"},
         Bad{"x@md5:1234", "malformed digest"},
+        Bad{"x@2", "layers of images, as @N, are for imgmount and imgdiff"},
         Bad{"x@" + kDigest + ":tag", "malformed digest"},
         Bad{"x@sha256:" + std::string(64, 'A'), "malformed digest"},
         Bad{"-x", "the repository name \"-x\""},

@@ -185,7 +185,7 @@ class RegistryAnswers(FailingPull):
     def test_an_html_page_in_place_of_a_registry(self):
         page = b"<html>Welcome</html>"
         self.hub.answer = lambda r: (200, {"Content-Type": "text/html"}, page)
-        self.check(CORRUPT, self.hub.address)
+        self.check(CORRUPT, self.hub.address, "web page")
 
 
 class CommandLine(harness.EndToEnd):
@@ -265,7 +265,7 @@ class FailingMount(harness.EndToEnd):
         self.assertFalse(any(map(os.path.ismount, mounted)))
 
     def test_what_nothing_would_be_done_with(self):
-        for words in (("DIR", "-l"), ("DIR", "-u", "DIR"),
+        for words in (("--layer", "-1", "nginx", "DIR"), ("DIR", "-l"), ("DIR", "-u", "DIR"),
                       ("--explain",), ("DIR",)):
             with self.subTest(words=words):
                 self.assert_fails(self.run_tool("imgmount", *words), USAGE)
