@@ -59,8 +59,9 @@ With one IMAGE, what each of its layers did to those below it; with IMAGE@N,
 what layer N did. --stat then also tells how many bytes of each layer nobody
 sees, because upper layers replace or delete them, and dive's efficiency score.
 
---content shows files and symlinks as git knows them; `git apply` and
-`patch -p1` take it. --packages reads the databases of dpkg, apk and rpm
+--content shows files and symlinks as git knows them, for people and for
+`patch -p1`; of files that are no text it says that they differ. With --binary
+`git apply` makes the one tree of the other. --packages reads the databases of dpkg, apk and rpm
 (rpmdb.sqlite), and each line is a package behind A, C or D.
 
 Examples:
@@ -72,6 +73,7 @@ Examples:
   imgdiff --exclude '*.pyc' -x /var/log a b
   imgdiff --packages debian:11 debian:12 which packages came, went, changed
   imgdiff --content app:1 app:2          as a patch
+  imgdiff --binary a b > b.patch         as a patch for git apply
   imgdiff --stat nginx                   where the bytes are, and the waste
   imgdiff --html nginx.html nginx        the same to look around in
   imgdiff app:latest ./rootfs            an image against a directory
@@ -130,20 +132,28 @@ void Declare(CLI::App& app, Arguments& args) {
                    "The lines of text files that changed, as git diff shows "
                    "them")
           ->excludes(stat);
+  const auto binary =
+      app.add_flag("--binary", args.style.binary,
+                   "As --content, with the bytes of files that are no text, "
+                   "for git apply")
+          ->excludes(stat);
   const auto packages =
       app.add_flag("--packages", args.packages,
                    "Which packages came, went or changed their version")
           ->excludes(stat)
-          ->excludes(content);
+          ->excludes(content)
+          ->excludes(binary);
   const auto json =
       app.add_flag("--json", args.json, "All there is to tell, as JSON")
-          ->excludes(content);
+          ->excludes(content)
+          ->excludes(binary);
   app.add_option("--html", args.html,
                  "Write a page for a browser: where the bytes are, what is "
                  "wasted, and the changes as a tree")
       ->type_name("FILE")
       ->excludes(stat)
       ->excludes(content)
+      ->excludes(binary)
       ->excludes(packages)
       ->excludes(json);
   app.add_option("-x,--exclude", args.exclude,
@@ -323,7 +333,8 @@ Status WriteComparison(const Comparison& comparison, const Arguments& args,
     }
     return {};
   }
-  if (args.content) return WriteGitPatch(comparison, args.style, out);
+  if (args.content || args.style.binary)
+    return WriteGitPatch(comparison, args.style, out);
   if (args.json) return WriteJson(comparison, out);
   return WriteText(comparison, args.style, out);
 }

@@ -32,6 +32,7 @@ struct TextStyle {
   bool what = false;   // "C content,mode /etc/motd"; "-" for A and D
   bool blame = false;  // below it the layers: "  < 0 …" of a, "  > 2 …" of b
   bool colour = false;
+  bool binary = false;  // a patch has the bytes of files that are no text
 };
 
 // "A /etc/motd", a line per change, in the list's order.

@@ -7,6 +7,7 @@
 #include <optional>
 #include <ostream>
 
+#include "meta/diff/git_binary.h"
 #include "meta/diff/tree_lookup.h"
 #include "meta/diff/unified_diff.h"
 
@@ -46,6 +47,12 @@ Result<std::optional<std::string>> ContentOf(
   if (file->inode.size > kMaxTextBytes) return std::optional<std::string>();
   IMGMOUNT_TRY(std::string bytes, ReadWhole(tree, file->inode, kMaxTextBytes));
   return std::optional(std::move(bytes));
+}
+
+Result<std::string> BlobIdOf(DiffTree& tree, const std::optional<GitFile>& file,
+                             const std::optional<std::string>& content) {
+  if (!file) return std::string(kNoGitBlob);
+  return content ? GitBlobId(*content) : GitBlobId(tree, file->inode);
 }
 
 // patch(1) takes a name to end at the first blank unless a tab follows.
@@ -108,7 +115,19 @@ class Writer {
     if (!content_b) return Failure(std::move(content_b).error().In(path_));
     if (!*content_a || !*content_b || !IsText(**content_a) ||
         !IsText(**content_b)) {
-      out_ << fmt::format("Binary files {} and {} differ\n", label_a, label_b);
+      // git wants to know what it would change, even where it is left out.
+      IMGMOUNT_TRY(const auto id_a, BlobIdOf(comparison_.a, a, *content_a));
+      IMGMOUNT_TRY(const auto id_b, BlobIdOf(comparison_.b, b, *content_b));
+      const bool one_mode = a && b && a->mode == b->mode;
+      Meta(fmt::format("index {}..{}{}", id_a, id_b,
+                       one_mode ? fmt::format(" {:06o}", a->mode) : ""));
+      if (style_.binary && *content_a && *content_b) {
+        out_ << "GIT binary patch\n"
+             << GitLiteral(**content_b) << GitLiteral(**content_a);
+      } else {
+        out_ << fmt::format("Binary files {} and {} differ\n", label_a,
+                            label_b);
+      }
       return {};
     }
     IMGMOUNT_TRY(

@@ -14,8 +14,9 @@
 
 namespace imgmount {
 
-// With blame, each file's layers before it. Files larger than 64 MiB are shown
-// as binary ones are.
+// With blame, each file's layers before it. Files that are no text are named
+// only, or with `style.binary` have their bytes; those larger than 64 MiB are
+// named only.
 Status WriteGitPatch(const Comparison& comparison, const TextStyle& style,
                      std::ostream& out);
 

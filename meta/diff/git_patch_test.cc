@@ -94,6 +94,8 @@ TEST(GitPatch, DoesNotShowWhatIsNoText) {
   EXPECT_EQ(Patch(FakeTree().File("f", std::string(5, '\0')),
                   FakeTree().File("f", "text\n")),
             "diff --git a/f b/f\n"
+            "index 40b450dd9d8187f90cf9f13a80c3ded26f8ecfd7.."
+            "8e27be7d6154a1f68ea9160ef0e18691d20560dc 100644\n"
             "Binary files a/f and b/f differ\n");
   EXPECT_EQ(Patch(FakeTree(), FakeTree().File("f", "")),
             "diff --git a/f b/f\nnew file mode 100644\n");

@@ -164,12 +164,47 @@ class ContentOfImages(harness.EndToEnd):
         done = self.run_tool("imgdiff", "-q", "--content", "--blame",
                              f"oci:{layout.folder}:a", f"oci:{layout.folder}:b")
         self.assertEqual((done.returncode, done.stderr), (1, ""))
-        subprocess.run(["git", "apply", "--unsafe-paths", "-p1", "-"], cwd=a,
-                       input=done.stdout, text=True, check=True,
-                       env={**os.environ, "GIT_CEILING_DIRECTORIES": "/"})
+        self.assertEqual(self.git_apply(done.stdout, a).stderr, "")
         self.assertEqual(subprocess.run(
             ["diff", "-r", "--no-dereference", a, b]).returncode, 0)
         self.assertTrue(os.access(a / "run", os.X_OK))
+
+    def git_apply(self, patch, folder, *options):
+        return subprocess.run(
+            ["git", "apply", "--unsafe-paths", "-p1", *options, "-"], cwd=folder,
+            input=patch, text=True, errors="surrogateescape", stderr=subprocess.PIPE,
+            env={**os.environ, "GIT_CEILING_DIRECTORIES": "/"})
+
+    def test_a_patch_with_the_bytes_of_files_that_are_no_text(self):
+        layout = Layout(self.scratch / "layout")
+        noise = os.urandom(100_000)
+        for name, changed, more in (
+                ("a", noise, [file("gone", b"\0" + noise[:52])]),
+                ("b", noise[:5000] + b"\0new" + noise[5001:],
+                 [file("new", bytes(200_000)), file("new1", b"\0")])):
+            add_image(layout, name, tar(
+                dir("d"), file("d/changed", b"\0" + changed), file("text", name.encode()),
+                file("mode", b"\0" + name.encode(), mode=0o755 if name == "b" else 0o644),
+                *more))
+        trees = {name: self.unpack(layout.folder, name) for name in "ab"}
+        images = [f"oci:{layout.folder}:{name}" for name in "ab"]
+
+        def assert_same(a, b):
+            self.assertEqual(subprocess.run(["diff", "-r", a, b]).returncode, 0)
+
+        binary = self.run_tool("imgdiff", "-q", "--binary", *images)
+        self.assertEqual((binary.returncode, binary.stderr), (1, ""))
+        subprocess.run(["cp", "-a", trees["a"], self.scratch / "copy"], check=True)
+        self.assertEqual(self.git_apply(binary.stdout, trees["a"]).stderr, "")
+        assert_same(trees["a"], trees["b"])
+        self.assertEqual(self.git_apply(binary.stdout, trees["a"], "-R").stderr, "")
+        assert_same(trees["a"], self.scratch / "copy")
+        # Without the bytes, the rest of a patch can be applied.
+        text = self.run_tool("imgdiff", "-q", "--content", *images).stdout
+        left_out = [f"--exclude={name}" for name in
+                    ("d/changed", "gone", "new", "new1", "mode")]
+        self.assertEqual(self.git_apply(text, trees["a"], *left_out).stderr, "")
+        self.assertEqual((trees["a"] / "text").read_text(), "b")
 
 
 class PackagesOfRpm(harness.EndToEnd):
