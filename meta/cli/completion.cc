@@ -38,6 +38,10 @@ std::string Choices(const std::string& type) {
   return lines;
 }
 
+bool TakesAllThatFollows(const CLI::Option& option) {
+  return option.get_items_expected_max() > 1 && option.get_allow_extra_args();
+}
+
 // What an option or argument is about, by its name and its type's.
 std::string Values(const CLI::Option& option) {
   const std::string type = option.get_type_name();
@@ -82,6 +86,7 @@ std::string ArgumentLines(const CLI::App& app, size_t before) {
 std::string Complete(const CLI::App& app,
                      const std::vector<std::string>& words) {
   const CLI::App* command = &app;
+  const CLI::Option* greedy = nullptr;
   size_t arguments = 0;
   bool options_end = false;
   for (size_t i = 0; i + 1 < words.size(); ++i) {
@@ -93,6 +98,7 @@ std::string Complete(const CLI::App& app,
       if (option == nullptr || !TakesValue(*option)) continue;
       if (i + 2 == words.size()) return Values(*option);
       ++i;
+      if (TakesAllThatFollows(*option)) greedy = option;
     } else if (const CLI::App* next = FindCommand(*command, word)) {
       command = next;
     } else {
@@ -113,6 +119,7 @@ std::string Complete(const CLI::App& app,
     }
     return lines;
   }
+  if (greedy != nullptr) return Values(*greedy);
   const auto commands = command->get_subcommands({});
   if (commands.empty()) return ArgumentLines(*command, arguments);
   std::string lines;

@@ -12,7 +12,7 @@ class CompletionTest : public ::testing::Test {
   CompletionTest() {
     tool_.add_option("IMAGE", image_);
     tool_.add_option("DIR", folder_);
-    tool_.add_option("-u,--unmount", text_, "Unmount");
+    tool_.add_option("-u,--unmount", folders_, "Unmount");
     tool_.add_option("--log", text_, "Log there")->type_name("FILE");
     tool_.add_option("--raw", text_, "Raw")
         ->check(CLI::IsMember({"manifest", "config"}));
@@ -28,6 +28,7 @@ class CompletionTest : public ::testing::Test {
   CLI::App commands_{"Does many things.", "many"};
   std::string image_;
   std::string folder_;
+  std::vector<std::string> folders_;
   std::string text_;
   bool flag_ = false;
   std::vector<std::string> images_;
@@ -50,6 +51,7 @@ TEST_F(CompletionTest, OffersOptionsWithWhatTheyDo) {
 TEST_F(CompletionTest, OffersTheValuesOfAnOption) {
   EXPECT_EQ(Of({"--unmount", ""}), ":mounts\n");
   EXPECT_EQ(Of({"-u", ""}), ":mounts\n");
+  EXPECT_EQ(Of({"-u", "/mnt/a", ""}), ":mounts\n");
   EXPECT_EQ(Of({"--log", ""}), ":files\n");
   EXPECT_EQ(Of({"--raw", ""}), "manifest\nconfig\n");
   EXPECT_EQ(Of({"--raw=m"}), "--raw=manifest\n--raw=config\n");
