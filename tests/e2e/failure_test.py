@@ -307,13 +307,19 @@ class FullDisk(FailingPull):
     def test_a_mount_of_an_image_that_does_not_fit(self):
         self.on_disk_of(64 << 10, lambda: self.check(LOCAL, "No space left on device"))
 
+    def unmount_to_the_end(self, mounted):
+        """Without a record of the mount, imgcache does not wait for it."""
+        [daemon] = harness.processes_of("imgmount")
+        self.unmount(mounted)
+        harness.await_end(daemon)
+
     def test_what_is_cached_can_be_mounted_and_removed(self):
         def use():
             self.out_of("imgpull", "-q", self.image)
             with self.assertRaises(OSError), open(self.cache / "filler", "wb") as filler:
                 while True:
                     filler.write(bytes(4096))
-            self.unmount(self.mount(self.image))
+            self.unmount_to_the_end(self.mount(self.image))
             self.out_of("imgcache", "rm", self.image)
             self.assertEqual(self.out_of("imgcache", "ls", "-q"), "")
             self.assertEqual(self.blobs(), [])
@@ -327,7 +333,7 @@ class FullDisk(FailingPull):
             self.assert_same_tree(mounted, self.unpack(self.layout.folder))
             self.assertIn(self.image, self.out_of("imgcache", "ls"))
             self.out_of("imghistory", self.image)
-            self.unmount(mounted)
+            self.unmount_to_the_end(mounted)
             self.assert_fails(self.run_tool("imgcache", "rm", self.image), LOCAL,
                               "Read-only file system")
         self.on_disk_of(4 << 20, use)

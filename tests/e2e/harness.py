@@ -39,6 +39,8 @@ MB = 1_000_000
 
 def main():
     if os.environ.get("IMGMOUNT_TEST_NAMESPACE"):
+        # Of the machine's own mounts of images, nothing is to be seen here.
+        subprocess.run(["umount", "--all", "--lazy", "--types", "fuse.imgmount"])
         unittest.main()
     if os.geteuid() != 0:
         sys.exit("end-to-end tests mount and unshare: run them as root")
@@ -61,15 +63,20 @@ def processes_of(tool):
     return found
 
 
-def kill(pid):
-    """SIGKILL, and returns when it has ended."""
+def await_end(pid, first=lambda process: None):
+    """Returns when it has ended. `first` is done with its descriptor before."""
     try:
         process = os.pidfd_open(pid)
     except ProcessLookupError:
         return
-    signal.pidfd_send_signal(process, signal.SIGKILL)
+    first(process)
     select.select([process], [], [])
     os.close(process)
+
+
+def kill(pid):
+    """SIGKILL, and returns when it has ended."""
+    await_end(pid, lambda process: signal.pidfd_send_signal(process, signal.SIGKILL))
 
 
 def config_of(layers, **more):
