@@ -246,8 +246,11 @@ void ServeUntilStopped(fuse_session* session, PagePusher& pusher) {
   std::free(buffer.mem);
 }
 
-// An aborted connection leaves a dead mount behind.
+// An aborted connection leaves a dead mount behind. Its device alone does not
+// tell it from a new one on its place: the kernel uses numbers again.
 void RemoveDeadMount(const std::filesystem::path& point, dev_t device) {
+  struct stat st = {};
+  if (::stat(point.c_str(), &st) == 0 || errno != ENOTCONN) return;
   const auto table = ReadMountTable();
   if (!table) return;
   const auto mount = MountAt(*table, point);

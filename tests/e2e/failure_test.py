@@ -3,6 +3,7 @@ status; nothing half-written keeps a final name, and nothing stays mounted."""
 
 import os
 import pathlib
+import signal
 import subprocess
 
 import harness
@@ -244,6 +245,16 @@ class FailingMount(harness.EndToEnd):
                              [0] + 7 * [MOUNT], messages)
             self.out_of("imgmount", "-u", folder)
             self.assertFalse(os.path.ismount(folder))
+
+    def test_a_late_end_leaves_the_next_mount_alone(self):
+        folder = self.mount(self.image)
+        [old] = harness.processes_of("imgmount")
+        os.kill(old, signal.SIGSTOP)
+        self.unmount(folder)
+        self.mount(self.image)
+        os.kill(old, signal.SIGCONT)
+        harness.await_end(old)
+        self.assertTrue(os.path.ismount(folder))
 
     def test_no_dev_fuse(self):
         dev = self.scratch / "dev"
