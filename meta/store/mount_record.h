@@ -45,12 +45,13 @@ struct MountedImage {
 // removed on the way.
 Result<std::vector<MountedImage>> MountedImages(const Cache& cache);
 
+inline constexpr std::chrono::milliseconds kMaxUnmountWait{3000};
+
 // umount(8) returns before the mount's process has ended: waits, at most so
 // long, for those whose folder is no mount any more. False: some still run (or
 // are mounted in another mount namespace, which cannot be told from here).
 Result<bool> AwaitUnmounted(
-    const Cache& cache,
-    std::chrono::milliseconds at_most = std::chrono::seconds(3));
+    const Cache& cache, std::chrono::milliseconds at_most = kMaxUnmountWait);
 
 }  // namespace imgmount
 

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <set>
 #include <system_error>
+#include <thread>
 
 #include "meta/image/reference.h"
 #include "meta/store/image_names.h"
@@ -163,9 +165,12 @@ Result<Removal> PruneLocked(const Cache& cache, const RemovalLock& lock,
   return remover.Take();
 }
 
-// As RemoveImage(); `held` says whether that is why it failed.
+// What keeps an image from removal.
+enum class InUseBy { kNobody, kMount, kUnknown };
+
+// As RemoveImage(); `in_use` says whether that is why it failed.
 Result<Removal> TryToRemove(const Cache& cache, const std::string& text,
-                            bool& held) {
+                            InUseBy& in_use) {
   IMGMOUNT_TRY(const RemovalLock lock, RemovalLock::Acquire(cache));
   IMGMOUNT_TRY(const Inventory inventory, TakeInventory(cache, lock));
   IMGMOUNT_TRY(const FoundImage found, FindImage(inventory, text));
@@ -175,8 +180,10 @@ Result<Removal> TryToRemove(const Cache& cache, const std::string& text,
     IMGMOUNT_CHECK(remover.Untag(image, *found.name));
     return remover.Take();
   }
-  held = image.held;
-  if (held) return Fail(ErrorCode::kIo, InUse(text, image));
+  if (image.held) {
+    in_use = image.mount_points.empty() ? InUseBy::kUnknown : InUseBy::kMount;
+    return Fail(ErrorCode::kIo, InUse(text, image));
+  }
   IMGMOUNT_CHECK(remover.RemoveImages({&image}));
   return remover.Take();
 }
@@ -216,12 +223,22 @@ Result<FoundImage> FindImage(const Inventory& inventory,
 }
 
 Result<Removal> RemoveImage(const Cache& cache, const std::string& text) {
-  bool held = false;
-  auto removal = TryToRemove(cache, text, held);
-  if (!held) return removal;
-  // Perhaps by a mount that was just unmounted.
+  constexpr std::chrono::milliseconds kBetweenTries{50};
+  const auto give_up = std::chrono::steady_clock::now() + kMaxUnmountWait;
+  auto in_use = InUseBy::kNobody;
+  auto removal = TryToRemove(cache, text, in_use);
+  if (in_use == InUseBy::kNobody) return removal;
+  // Perhaps by a mount that was just unmounted; it may be one without a record.
   IMGMOUNT_CHECK(AwaitUnmounted(cache));
-  return TryToRemove(cache, text, held);
+  while (true) {
+    in_use = InUseBy::kNobody;
+    removal = TryToRemove(cache, text, in_use);
+    if (in_use != InUseBy::kUnknown ||
+        std::chrono::steady_clock::now() > give_up) {
+      return removal;
+    }
+    std::this_thread::sleep_for(kBetweenTries);
+  }
 }
 
 Result<Removal> Prune(const Cache& cache, const PruneRules& rules) {
