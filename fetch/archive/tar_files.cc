@@ -55,8 +55,7 @@ Result<UniqueFd> MakeScratchFile(const fs::path& folder) {
 
 Result<TarFiles> TarFiles::Open(const fs::path& archive,
                                 const fs::path& scratch) {
-  IMGMOUNT_TRY(UniqueFd file,
-               OpenFile(archive == "-" ? "/dev/stdin" : archive, O_RDONLY));
+  IMGMOUNT_TRY(UniqueFd file, OpenInput(archive));
   return FromFile(std::move(file), archive.string(), scratch);
 }
 

@@ -63,6 +63,26 @@ Result<std::string> ReadFile(const fs::path& path, size_t limit) {
   }
 }
 
+namespace {
+
+// Not opened by that name: a file would be one of its own, a socket none.
+Result<UniqueFd> OpenStream(int standard) {
+  UniqueFd fd(::fcntl(standard, F_DUPFD_CLOEXEC, 3));
+  if (!fd) return FailErrno("standard stream", errno);
+  return fd;
+}
+
+bool IsStream(const fs::path& path, std::string_view name) {
+  return path == "-" || path == name;
+}
+
+}  // namespace
+
+Result<UniqueFd> OpenInput(const fs::path& path) {
+  if (IsStream(path, "/dev/stdin")) return OpenStream(STDIN_FILENO);
+  return OpenFile(path, O_RDONLY);
+}
+
 AtomicFile::AtomicFile(UniqueFd fd, fs::path temporary, fs::path final_path)
     : fd_(std::move(fd)),
       temporary_(std::move(temporary)),
@@ -79,7 +99,10 @@ Result<AtomicFile> AtomicFile::Create(fs::path final_path) {
 }
 
 Result<AtomicFile> AtomicFile::CreateOutput(const fs::path& final_path) {
-  if (final_path == "-") return CreateOutput("/dev/stdout");
+  if (IsStream(final_path, "/dev/stdout")) {
+    IMGMOUNT_TRY(UniqueFd out, OpenStream(STDOUT_FILENO));
+    return AtomicFile(std::move(out), {}, final_path);
+  }
   std::error_code error;
   const bool exists = fs::exists(final_path, error);
   if (error) return FailErrno(final_path.string(), error.value());

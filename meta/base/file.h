@@ -45,6 +45,9 @@ class UniqueFd {
 Result<UniqueFd> OpenFile(const std::filesystem::path& path, int flags,
                           mode_t mode = 0);
 
+// A file that a user names, for reading; "-" is standard input.
+Result<UniqueFd> OpenInput(const std::filesystem::path& path);
+
 // pread(2) until `out` is full or the end of the file; returns bytes read.
 Result<size_t> ReadAt(int fd, std::span<std::byte> out, uint64_t offset);
 

@@ -37,22 +37,29 @@ std::vector<std::string> CommandsOf(const CLI::App& app) {
 
 // "-H=false" as "--human=false": CLI11 takes a flag's value behind its long
 // name alone, Docker's tools behind both.
-std::string WithLongFlag(const CLI::App& app, const std::string& arg) {
+std::string WithLongFlag(const CLI::App& command, const std::string& arg) {
   if (arg.size() < 3 || arg[0] != '-' || arg[1] == '-' || arg[2] != '=') {
     return arg;
   }
-  for (const CLI::Option* option : app.get_options()) {
+  for (const CLI::Option* option : command.get_options()) {
     if (option->get_items_expected_max() == 0 &&
         !option->get_lnames().empty() &&
         option->check_sname(arg.substr(1, 1))) {
       return "--" + option->get_lnames().front() + arg.substr(2);
     }
   }
-  for (const CLI::App* command : app.get_subcommands({})) {
-    const std::string found = WithLongFlag(*command, arg);
-    if (found != arg) return found;
-  }
   return arg;
+}
+
+void UseLongFlags(const CLI::App& app, std::vector<std::string>& args) {
+  const CLI::App* command = &app;
+  for (std::string& arg : args) {
+    if (arg == "--") return;
+    arg = WithLongFlag(*command, arg);
+    for (const CLI::App* next : command->get_subcommands({})) {
+      if (next->get_name() == arg) command = next;
+    }
+  }
 }
 
 // What is wrong with the first argument that nothing took.
@@ -88,10 +95,7 @@ std::optional<int> ParseCommandLine(CLI::App& app,
   }
   std::string wrong;
   try {
-    for (std::string& arg : args) {
-      if (arg == "--") break;
-      arg = WithLongFlag(app, arg);
-    }
+    UseLongFlags(app, args);
     std::reverse(args.begin(), args.end());  // as CLI11 wants them
     app.parse(std::move(args));
     return std::nullopt;
