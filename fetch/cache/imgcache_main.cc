@@ -181,7 +181,7 @@ void Declare(CLI::App& app, Arguments& args) {
       AddCommand(app, args, "verify", "Check every blob and derived file",
                  kVerifyFooter, /*with_registry=*/true);
   verify->add_flag("--repair", args.repair,
-                   "Remove what is damaged, and fetch or make it anew");
+                   "Fetch or make anew what is damaged");
 
   CLI::App* save = AddCommand(
       app, args, "export", "Write images to an oci-archive", kTransferFooter);
@@ -288,14 +288,14 @@ Status Verify(const Cache& cache, const Arguments& args, const ToolIo& io) {
   if (verified.damage.empty()) return {};
   if (args.repair) {
     const Status repaired = Repair(cache, verified, args.options, io);
-    if (!repaired) {
-      if (repaired.error().code() == ErrorCode::kCancelled) return repaired;
-      Report(io, kTool, repaired.error());
+    if (!repaired && repaired.error().code() == ErrorCode::kCancelled) {
+      return repaired;
     }
     // What was made anew may show that something else is wrong.
     IMGMOUNT_TRY(verified, VerifyCache(cache, stopped));
     PrintDamage(verified, io);
-    if (verified.damage.empty()) return {};
+    if (verified.damage.empty()) return repaired;
+    if (!repaired) Report(io, kTool, repaired.error());
   }
   return Fail(ErrorCode::kCorrupt,
               fmt::format("{}: {} damaged{}", cache.folder().string(),

@@ -59,11 +59,8 @@ class SetAside {
   ~SetAside() {
     for (const auto& [path, aside] : moved_) {
       std::error_code ignored;
-      if (fs::exists(path, ignored)) {
-        fs::remove(aside, ignored);
-      } else {
-        fs::rename(aside, path, ignored);
-      }
+      fs::create_hard_link(aside, path, ignored);  // not over another
+      fs::remove(aside, ignored);
     }
   }
   SetAside(const SetAside&) = delete;
@@ -71,14 +68,17 @@ class SetAside {
 
   Status Add(const CacheItem& blob) {
     const fs::path path = cache_.folder() / blob;
-    // Should this process be killed, a prune finds them there.
-    const fs::path aside = cache_.folder() / "imgmount/partial" /
-                           (path.filename().string() + ".damaged");
+    // A name that a prune takes for what is being written, for a day.
+    const fs::path aside = path.string() + ".tmp-damaged";
     std::error_code error;
     fs::rename(path, aside, error);
-    if (!error) moved_.emplace_back(path, aside);
+    if (!error) {
+      moved_.emplace_back(path, aside);
+      fs::last_write_time(aside, fs::file_time_type::clock::now(), error);
+      return {};
+    }
     // What is missing counts as damaged, too.
-    if (!error || error == std::errc::no_such_file_or_directory) return {};
+    if (error == std::errc::no_such_file_or_directory) return {};
     return FailErrno(path.string(), error.value());
   }
 
@@ -86,6 +86,15 @@ class SetAside {
   const Cache& cache_;
   std::vector<std::pair<fs::path, fs::path>> moved_;
 };
+
+// Where the item is a layer's derived files, its blob; these may seem damaged
+// because that is, and are made anew with it.
+CacheItem BlobOf(const CacheItem& item) {
+  const fs::path path = item;
+  if (path.parent_path() != "imgmount/layers") return "";
+  const std::string hex = path.filename();
+  return (hex.size() == 128 ? "blobs/sha512/" : "blobs/sha256/") + hex;
+}
 
 // Whether the name tells where the image is from.
 bool HasSource(const std::string& name) {
@@ -115,13 +124,17 @@ Result<Inventory> Look(const Cache& cache) {
 Status Repair(const Cache& cache, const Verification& verification,
               const ImageOptions& options, const ToolIo& io) {
   IMGMOUNT_TRY(const Inventory inventory, Look(cache));
-  SetAside aside(cache);
   std::set<CacheItem> damaged;
-  for (const Damage& damage : verification.damage) {
-    const bool is_blob = damage.item.starts_with("blobs/");
-    IMGMOUNT_CHECK(is_blob ? aside.Add(damage.item)
-                           : RemoveDamaged(cache, damage.item));
-    damaged.insert(damage.item);
+  for (const Damage& damage : verification.damage) damaged.insert(damage.item);
+  SetAside aside(cache);
+  for (const CacheItem& item : damaged) {
+    const bool needed =
+        inventory.ImageCount(item) > 0 || inventory.held.contains(item);
+    if (needed && item.starts_with("blobs/")) {
+      IMGMOUNT_CHECK(aside.Add(item));
+    } else if (!damaged.contains(BlobOf(item))) {
+      IMGMOUNT_CHECK(RemoveDamaged(cache, item));
+    }
   }
   const auto repair = [&](const CachedImage& cached) -> Status {
     const bool concerned = std::any_of(

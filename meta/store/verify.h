@@ -31,7 +31,7 @@ struct Verification {
 Result<Verification> VerifyCache(const Cache& cache,
                                  const std::function<bool()>& stopped);
 
-// Takes a damaged derived file away, so that it is made anew.
+// Takes what is damaged away, so that it is made anew if it is needed.
 Status RemoveDamaged(const Cache& cache, const CacheItem& item);
 
 }  // namespace imgmount

@@ -2,8 +2,10 @@
 
 import json
 import os
+import socket
 import subprocess
 import tarfile
+import threading
 import time
 
 import harness
@@ -275,12 +277,34 @@ class CacheOfTwo(harness.EndToEnd):
         self.hub.stop()
         done = self.run_tool("imgcache", "verify", "--repair", "-q")
         self.assertEqual(done.returncode, CORRUPT)
-        for text in ("a:latest", self.hub.address, "1 damaged"):
+        for text in ("a:latest", self.hub.address, " damaged"):
             self.assertIn(text, done.stderr)
         self.assertEqual(
             done.stdout.count(f"{layer.relative_to(self.cache)}: "), 2, done.stdout)
         self.assertEqual(layer.read_bytes(), spoilt)
-        self.assertEqual(list(self.cache.rglob("*.damaged")), [])
+        self.assertEqual(list(self.cache.rglob("*damaged*")), [])
+        folder = self.mount("--offline", "a")  # as before, but for some bytes
+        self.assertEqual((folder / "etc/base").read_bytes(), b"base" * 5000)
+
+    def test_what_no_image_needs_is_not_repaired_but_removed(self):
+        self.pull("a", "b")
+        layer = self.layer("b", 1)
+        index = self.cache / "index.json"
+        names = json.loads(index.read_text())
+        names["manifests"] = [m for m in names["manifests"] if "/a:" in str(m)]
+        index.write_text(json.dumps(names))
+        self.spoil(layer)
+        self.hub.stop()
+        out = self.out_of("imgcache", "verify", "--repair", "-q")
+        self.assertTrue(out.endswith("all intact\n"), out)
+        self.assertFalse(layer.exists())
+
+    def test_a_repair_that_fails_is_an_error_though_nothing_is_damaged_any_more(self):
+        self.pull("a")
+        index = self.cache / "index.json"
+        index.write_text(index.read_text().replace("docker.io/library/a:latest", "Foo Bar"))
+        self.spoil(next((self.cache / "imgmount/layers").iterdir()) / "spans")
+        self.assertEqual(self.run_tool("imgcache", "verify", "--repair").returncode, CORRUPT)
 
     # export and import ------------------------------------------------------------
 
@@ -362,6 +386,27 @@ class CacheOfTwo(harness.EndToEnd):
             self.assertEqual(
                 self.out_of("imgcache", "ls", "-q", "--cache-dir", other), "a:latest\n")
             self.assert_cache_whole(other)
+
+    def test_standard_output_is_written_where_it_is(self):
+        self.pull("a")
+        for name in ("-", "/dev/stdout"):
+            subprocess.run(
+                ["bash", "-ec", f'(echo one; "$0" export -o {name} a; echo two) > "$1"',
+                 str(BIN / "imgcache"), str(self.scratch / "out")],
+                env=self.environment, check=True)
+            out = (self.scratch / "out").read_bytes()
+            self.assertTrue(out.startswith(b"one\n") and out.endswith(b"two\n"))
+        ours, theirs = socket.socketpair()
+        with ours, theirs, open(self.scratch / "out", "rb") as archive:
+            archive.seek(4)
+            sender = threading.Thread(
+                target=lambda: (ours.sendfile(archive, 4), ours.shutdown(socket.SHUT_WR)))
+            sender.start()
+            done = subprocess.run(
+                [BIN / "imgcache", "import", "-q", "--cache-dir", self.scratch / "other", "-"],
+                env=self.environment, stdin=theirs, stdout=subprocess.DEVNULL)
+            sender.join()
+        self.assertEqual(done.returncode, 0)
 
     def test_a_damaged_index_says_what_to_do_and_that_helps(self):
         self.pull("a", "b")
