@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
+#include <cstring>
 #include <exception>
 #include <limits>
 #include <string>
@@ -62,19 +64,27 @@ void ReplyError(fuse_req_t req, const char* operation, fuse_ino_t ino,
   ::fuse_reply_err(req, ReplyErrno(operation, Ino(ino), error));
 }
 
-fuse_entry_param EntryOf(const struct stat& st) {
+// How long the kernel may answer by itself what it was told, in seconds.
+double KeepTime(fuse_req_t req) {
+  return Context(req).ask_always ? 0 : kForEver;
+}
+
+fuse_entry_param EntryOf(fuse_req_t req, const struct stat& st) {
   fuse_entry_param entry = {};
   entry.ino = st.st_ino;
   entry.attr = st;
-  entry.attr_timeout = kForEver;
-  entry.entry_timeout = kForEver;
+  entry.attr_timeout = KeepTime(req);
+  entry.entry_timeout = KeepTime(req);
   return entry;
 }
 
 void Init(void* userdata, fuse_conn_info* conn) {
   auto& context = *static_cast<FuseOpsContext*>(userdata);
-  context.no_open = (conn->capable & FUSE_CAP_NO_OPEN_SUPPORT) != 0;
-  context.no_opendir = (conn->capable & FUSE_CAP_NO_OPENDIR_SUPPORT) != 0;
+  const auto can_do_without = [&](unsigned opening) {
+    return (conn->capable & opening) != 0 && !context.ask_always;
+  };
+  context.no_open = can_do_without(FUSE_CAP_NO_OPEN_SUPPORT);
+  context.no_opendir = can_do_without(FUSE_CAP_NO_OPENDIR_SUPPORT);
   const auto want = [conn](unsigned flags) {
     conn->want |= flags & conn->capable;
   };
@@ -93,9 +103,13 @@ void Init(void* userdata, fuse_conn_info* conn) {
 }
 
 void Lookup(fuse_req_t req, fuse_ino_t parent, const char* name) {
+  if (std::strlen(name) > NAME_MAX) {
+    ::fuse_reply_err(req, ENAMETOOLONG);
+    return;
+  }
   const auto st = Guarded([&] { return Fs(req).Lookup(Ino(parent), name); });
   if (st) {
-    const fuse_entry_param entry = EntryOf(*st);
+    const fuse_entry_param entry = EntryOf(req, *st);
     const FuseOpsContext& context = Context(req);
     ::fuse_reply_entry(req, &entry);
     if (context.on_looked_up) context.on_looked_up(Ino(entry.ino));
@@ -104,7 +118,7 @@ void Lookup(fuse_req_t req, fuse_ino_t parent, const char* name) {
   const int error_number = ReplyErrno("lookup", Ino(parent), st.error());
   if (error_number == ENOENT) {
     fuse_entry_param nothing = {};  // inode 0: there is no such name, ever
-    nothing.entry_timeout = kForEver;
+    nothing.entry_timeout = KeepTime(req);
     ::fuse_reply_entry(req, &nothing);
   } else {
     ::fuse_reply_err(req, error_number);
@@ -114,7 +128,7 @@ void Lookup(fuse_req_t req, fuse_ino_t parent, const char* name) {
 void GetAttr(fuse_req_t req, fuse_ino_t ino, fuse_file_info* /*file*/) {
   const auto st = Guarded([&] { return Fs(req).Attributes(Ino(ino)); });
   if (!st) return ReplyError(req, "stat", ino, st.error());
-  ::fuse_reply_attr(req, &*st, kForEver);
+  ::fuse_reply_attr(req, &*st, KeepTime(req));
 }
 
 void ReadLink(fuse_req_t req, fuse_ino_t ino) {
@@ -236,7 +250,7 @@ void ReadDirPlus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
           param.attr.st_mode = entry.type;
         } else {
           IMGMOUNT_TRY(const struct stat st, Fs(req).Attributes(entry.ino));
-          param = EntryOf(st);
+          param = EntryOf(req, st);
         }
         return ::fuse_add_direntry_plus(req, out, room, name, &param,
                                         static_cast<off_t>(entry.next));

@@ -25,6 +25,9 @@ inline constexpr uint32_t kMaxRead = 1 << 20;
 struct FuseOpsContext {
   const FileSystem& fs;
   uint32_t max_read = kMaxRead;
+  // The kernel may answer nothing by itself: libfuse keeps others out (-o
+  // allow_root) by refusing their requests.
+  bool ask_always = false;
   // Told of each whole file that was read; may be empty.
   std::function<void(Ino)> on_whole_file_read = {};
   // Told of each name that was looked up, once the kernel knows what it is; may

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -249,8 +250,8 @@ void ServeUntilStopped(fuse_session* session, PagePusher& pusher) {
 // An aborted connection leaves a dead mount behind. Its device alone does not
 // tell it from a new one on its place: the kernel uses numbers again.
 void RemoveDeadMount(const std::filesystem::path& point, dev_t device) {
-  struct stat st = {};
-  if (::stat(point.c_str(), &st) == 0 || errno != ENOTCONN) return;
+  struct statvfs asked = {};  // never out of the kernel's memory
+  if (::statvfs(point.c_str(), &asked) == 0) return;
   const auto table = ReadMountTable();
   if (!table) return;
   const auto mount = MountAt(*table, point);
@@ -289,7 +290,11 @@ Result<std::filesystem::path> CheckMountPoint(
 
 Status RunSession(const FileSystem& fs, bool push, const SessionConfig& config,
                   const std::function<void()>& on_ready) {
-  FuseOpsContext context{.fs = fs, .max_read = config.options.max_read};
+  const auto& flags = config.options.flags;
+  FuseOpsContext context{.fs = fs,
+                         .max_read = config.options.max_read,
+                         .ask_always = std::find(flags.begin(), flags.end(),
+                                                 "allow_root") != flags.end()};
   IMGMOUNT_TRY(const SessionPtr session, NewSession(config, context));
   std::optional<PagePusher> pusher;
   if (push) {

@@ -177,6 +177,14 @@ class AMountedImage(harness.EndToEnd):
         return subprocess.run([str(a) for a in args], check=True,
                               stdout=subprocess.PIPE, text=True).stdout
 
+    def test_a_name_that_is_too_long_is_called_that(self):
+        mounted = self.mount(self.image)
+        with self.assertRaises(FileNotFoundError):
+            os.stat(mounted / ("x" * 255))
+        with self.assertRaises(OSError) as caught:
+            os.stat(mounted / ("x" * 256))
+        self.assertEqual(caught.exception.errno, errno.ENAMETOOLONG)
+
     def test_df_and_findmnt_know_it(self):
         mounted = self.mount(self.image)
         self.assertIn(str(mounted), self.program("df", mounted))

@@ -1,5 +1,6 @@
 """A user without any privilege mounts, reads and unmounts."""
 
+import os
 import shutil
 import subprocess
 
@@ -83,6 +84,22 @@ class UnprivilegedUser(harness.EndToEnd):
         self.assert_fails(self.run_tool("imgcache", "rm", image), harness.LOCAL, "in use")
         self.check(self.tools / "imgmount", "-u", self.folder)
         self.out_of("imgcache", "rm", image)
+
+    def test_allow_root_lets_nobody_else_in_whatever_the_kernel_has_cached(self):
+        layout = Layout(self.scratch / "layout")
+        add_image(layout, "latest", tar(dir("d"), file("d/f", b"for root")))
+        for options in ("allow_root", "allow_root,default_permissions"):
+            self.out_of("imgmount", "-o", options, f"oci:{layout.folder}:latest",
+                        self.folder, IMGMOUNT_CACHE=str(self.cache))
+            for _ in range(2):
+                self.assertEqual((self.folder / "d/f").read_bytes(), b"for root")
+                self.assertEqual(os.listdir(self.folder / "d"), ["f"])
+                for command in ("cat", "stat"):
+                    done = self.as_user(command, self.folder / "d/f")
+                    self.assertIn("Permission denied", done.stderr, (options, command))
+                done = self.as_user("ls", self.folder / "d")
+                self.assertIn("Permission denied", done.stderr, options)
+            self.unmount(self.folder)
 
     def test_others_are_kept_out(self):
         layout = Layout(self.scratch / "layout")
