@@ -467,10 +467,11 @@ TEST_F(MergeTest, ShownOpaqueDirectoryHasTheXattr) {
                              kShowWhiteouts);
   EXPECT_TRUE(tree->any_xattrs());
   EXPECT_THAT(*tree->Dump(),
-              HasSubstr("\"user.a\"=\"1\" \"user.overlay.opaque\"=\"y\" "
-                        "\"user.z\"=\"2\"\n"));
+              HasSubstr("\"trusted.overlay.opaque\"=\"y\" \"user.a\"=\"1\" "
+                        "\"user.overlay.opaque\"=\"y\" \"user.z\"=\"2\"\n"));
   EXPECT_THAT(*tree->Dump(),
               HasSubstr("/unlisted dir 0755 0:0 0.000000000 - nlink=2 "
+                        "\"trusted.overlay.opaque\"=\"y\" "
                         "\"user.overlay.opaque\"=\"y\"\n"));
 }
 
@@ -479,6 +480,7 @@ TEST_F(MergeTest, ShownWhiteoutOfAnAddedDirectoryMakesItOpaque) {
       MergeAll({LayerBuilder().Dir("d").File("f").Whiteout("d").Whiteout("f")},
                kShowWhiteouts);
   EXPECT_THAT(*tree->Dump(), HasSubstr("/d dir 0755 0:0 0.000000000 0 nlink=2 "
+                                       "\"trusted.overlay.opaque\"=\"y\" "
                                        "\"user.overlay.opaque\"=\"y\"\n"));
   EXPECT_THAT(*tree->Dump(), HasSubstr("/f file"));
 }

@@ -51,16 +51,19 @@ class XattrSets {
 
   // The offset of a set; 0 is the empty one.
   Result<uint32_t> Add(std::span<const Xattr> xattrs, bool opaque) {
-    static const Xattr kOpaque = {"user.overlay.opaque", "y"};
+    // One is for overlayfs as root mounts it, one for its option userxattr.
+    static const Xattr kOpaque[] = {{"trusted.overlay.opaque", "y"},
+                                    {"user.overlay.opaque", "y"}};
     std::vector<const Xattr*> all;
     for (const Xattr& x : xattrs) {
-      if (!opaque || x.name != kOpaque.name) all.push_back(&x);
+      if (!opaque || (x.name != kOpaque[0].name && x.name != kOpaque[1].name)) {
+        all.push_back(&x);
+      }
     }
     if (opaque) {
-      all.insert(
-          std::upper_bound(all.begin(), all.end(), &kOpaque,
-                           [](auto* a, auto* b) { return a->name < b->name; }),
-          &kOpaque);
+      for (const Xattr& x : kOpaque) all.push_back(&x);
+      std::sort(all.begin(), all.end(),
+                [](auto* a, auto* b) { return a->name < b->name; });
     }
     if (all.empty()) return 0;
     std::string set;

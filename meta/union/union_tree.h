@@ -110,7 +110,7 @@ class UnionTree {
 struct MergeOptions {
   // Show whiteouts instead of applying them (a single layer's own view):
   // a whiteout as the character device 0:0 of that name, as overlayfs does,
-  // an opaque directory with user.overlay.opaque = "y".
+  // an opaque directory with trusted. and user.overlay.opaque = "y".
   bool show_whiteouts = false;
   // Whose tree it is (SubjectSeed), for Open() to check.
   std::string subject = {};

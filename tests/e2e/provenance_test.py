@@ -8,7 +8,7 @@ import tarfile
 
 import harness
 from harness import Layout, LAYER_GZIP, NGINX, add_image, config_of
-from tar_layer import dir, file, gzip, symlink, tar, whiteout
+from tar_layer import dir, file, gzip, opaque, symlink, tar, whiteout
 
 
 def blob(folder, digest):
@@ -264,6 +264,21 @@ class AllOfAnImage(harness.EndToEnd):
             self.assertEqual("warning: " in done.stderr, warned, done.stderr)
         self.assertIn("no image for linux/s390x; this one is for linux/amd64",
                       done.stderr)
+
+    def test_layers_are_layers_of_overlayfs(self):
+        add_image(self.layout, "stack",
+                  tar(dir("d"), file("d/old"), file("gone"), file("kept", b"kept")),
+                  tar(dir("d"), opaque("d"), file("d/new"), whiteout("gone")))
+        folder = self.mount("--all", f"oci:{self.layout.folder}:stack")
+        overlay = self.mount_point("overlay")
+        for options in ("ro", "ro,userxattr"):
+            subprocess.run(["mount", "-t", "overlay", "overlay", "-o",
+                            f"{options},lowerdir={folder}/layers/01:{folder}/layers/00",
+                            overlay], check=True)
+            try:
+                self.assert_same_tree(overlay, folder / "rootfs")
+            finally:
+                subprocess.run(["umount", overlay], check=True)
 
     def test_a_platform_that_cannot_be_had_is_left_out(self):
         manifests = {}
