@@ -25,8 +25,31 @@ constexpr std::string_view kPassed[] = {
 
 // Meant for mount(8), fstab and systemd, or true anyway.
 constexpr std::string_view kIgnored[] = {
-    "ro",     "defaults", "auto",  "noauto",   "nofail",   "_netdev",
-    "nouser", "user",     "users", "nonempty", "relatime", "norelatime",
+    "ro",
+    "defaults",
+    "auto",
+    "noauto",
+    "nofail",
+    "_netdev",
+    "nouser",
+    "user",
+    "users",
+    "nonempty",
+    "relatime",
+    "norelatime",
+    // Of a file system that is never written.
+    "strictatime",
+    "nostrictatime",
+    "lazytime",
+    "nolazytime",
+    "diratime",
+    "nodiratime",
+    "iversion",
+    "noiversion",
+    "mand",
+    "nomand",
+    "silent",
+    "loud",
 };
 
 // With a value.
@@ -75,6 +98,14 @@ Result<uint32_t> ParseNumber(std::string_view option, std::string_view text) {
   return number;
 }
 
+// A user's or a group's; the largest number stands for none.
+Result<uint32_t> ParseId(std::string_view option, std::string_view text) {
+  IMGMOUNT_TRY(const uint32_t id, ParseNumber(option, text));
+  if (id != std::numeric_limits<uint32_t>::max()) return id;
+  return Fail(ErrorCode::kUsage,
+              fmt::format("-o {}={}: nobody's number", option, text));
+}
+
 }  // namespace
 
 Result<MountOptions> MountOptions::Parse(std::span<const std::string> lists,
@@ -105,9 +136,9 @@ Result<MountOptions> MountOptions::Parse(std::span<const std::string> lists,
         exclude(name);
         flags.insert(name);
       } else if (name == "uid") {
-        IMGMOUNT_TRY(result.uid, ParseNumber(name, value));
+        IMGMOUNT_TRY(result.uid, ParseId(name, value));
       } else if (name == "gid") {
-        IMGMOUNT_TRY(result.gid, ParseNumber(name, value));
+        IMGMOUNT_TRY(result.gid, ParseId(name, value));
       } else if (name == "max_read") {
         IMGMOUNT_TRY(const uint32_t bytes, ParseNumber(name, value));
         if (bytes < 4096) {
@@ -116,6 +147,9 @@ Result<MountOptions> MountOptions::Parse(std::span<const std::string> lists,
         }
         result.max_read = std::min(bytes, kMaxRead);
       } else if (name == "fsname") {
+        if (value.empty()) {
+          return Fail(ErrorCode::kUsage, "-o fsname=: a name is needed");
+        }
         result.fsname = value;
       } else {
         return UnknownOption(option);

@@ -93,8 +93,9 @@ TEST(MountOptions, NameWhatIsUnknown) {
 }
 
 TEST(MountOptions, RefuseWrongNumbers) {
-  for (const char* option : {"uid=", "uid=x", "uid=-1", "uid=99999999999",
-                             "gid=1x", "gid= 1", "max_read=0"}) {
+  for (const char* option :
+       {"uid=", "uid=x", "uid=-1", "uid=99999999999", "uid=4294967295",
+        "fsname=", "gid=1x", "gid= 1", "max_read=0"}) {
     ExpectRefused({option}, std::string("-o ") + option);
   }
 }

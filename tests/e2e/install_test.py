@@ -223,6 +223,14 @@ class MountHelper(Installed):
         self.assertIn("noexec", self.options_of(folder))
         self.assertTrue((cache / "index.json").exists())
 
+    def test_commas_in_options_and_times_of_a_file_system_that_is_not_written(self):
+        cache = self.scratch / "a,cache"
+        folder = self.check_mount(
+            "-t", "fuse.imgmount", "-o", "strictatime,lazytime,silent,"
+            f"cache-dir={self.scratch}/a\\,cache,fsname=a\\,name", self.image)
+        self.assertTrue((cache / "index.json").exists())
+        self.assertIn("a,name", self.options_of(folder))
+
     def test_what_is_shown_is_chosen_by_options(self):
         folder = self.check_mount("-t", "fuse.imgmount", "-o", "provenance,noexec", self.image)
         self.assertEqual(os.getxattr(folder / "f", "user.imgmount.layer"), b"0")
