@@ -268,10 +268,13 @@ struct Operand {
   }
 };
 
+bool IsPath(const std::string& operand) {
+  return operand.starts_with('/') || operand.starts_with('.');
+}
+
 bool NamesDirectory(const std::string& operand) {
   std::error_code ignored;
-  return operand.starts_with('/') || operand.starts_with('.') ||
-         std::filesystem::is_directory(operand, ignored);
+  return IsPath(operand) || std::filesystem::is_directory(operand, ignored);
 }
 
 Result<Operand> OpenOperand(const std::string& text, const Arguments& args,
@@ -464,6 +467,12 @@ Status WriteWaste(const LocalImage& image, LayerStates& states,
 
 Result<int> ShowLayers(const Arguments& args, const DiffOptions& options,
                        const ToolIo& io) {
+  if (IsPath(args.operands[0])) {
+    return Fail(ErrorCode::kUsage,
+                args.operands[0] +
+                    ": a directory has no layers; compare it with an image or "
+                    "another directory");
+  }
   IMGMOUNT_TRY(const auto image, OpenLocal(args.operands[0], args, io));
   LayerStates states = image->States();
   const size_t first = image->only.value_or(0);

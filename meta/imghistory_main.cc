@@ -146,7 +146,8 @@ Result<std::string> Run(const Arguments& args, const ToolIo& io) {
     }
     rows.push_back({&data[i], &fields[i]});
   }
-  return FormatRows(args.format == "table" ? TableFormat(args) : args.format,
+  const bool is_table = args.format.empty() || args.format == "table";
+  return FormatRows(is_table ? TableFormat(args) : args.format,
                     HistoryHeaders(), rows);
 }
 

@@ -144,6 +144,7 @@ void AddHuman(CLI::App& command, Arguments& args) {
 void Declare(CLI::App& app, Arguments& args) {
   app.footer(kFooter);
   app.require_subcommand(1);
+  args.options.AddCacheTo(app);
 
   CLI::App* list = AddCommand(app, args, "ls", "List images", kListFooter);
   list->add_flag("--layers", args.list.layers, "A line for each layer");
@@ -311,7 +312,12 @@ Status Run(const std::string& command, const Arguments& args,
   if (command == "import") {
     return ImportImages(args.file, args.name, args.options, io);
   }
-  IMGMOUNT_TRY(const Cache cache, Cache::Open(args.options.CacheFolder(io)));
+  const auto folder = args.options.CacheFolder(io);
+  // A mistyped folder is no empty cache.
+  if (!args.options.cache_dir.empty() && !Cache::IsThere(folder)) {
+    return Fail(ErrorCode::kNotFound, folder.string() + ": no cache is there");
+  }
+  IMGMOUNT_TRY(const Cache cache, Cache::Open(folder));
   if (command == "ls") return List(cache, args, io);
   if (command == "du") return ShowUsage(cache, args, io);
   if (command == "rm") return RemoveAll(cache, args, io);

@@ -154,7 +154,7 @@ Result<std::string> ListImages(const Inventory& inventory,
   std::string text = format.format;
   if (format.quiet) {
     text = format.layers ? "{{.Layer}}" : "{{.Image}}";
-  } else if (text == "table") {
+  } else if (text.empty() || text == "table") {
     text = format.layers ? kLayerTable : kImageTable;
   }
   return FormatRows(text, Headers(format.layers), rows);

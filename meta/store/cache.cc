@@ -106,6 +106,10 @@ fs::path Cache::DefaultFolder(const ToolIo& io) {
   return fs::path(user == nullptr ? "/" : user->pw_dir) / ".cache" / "imgmount";
 }
 
+bool Cache::IsThere(const fs::path& folder) {
+  return Exists(folder / kLayoutFile);
+}
+
 Result<Cache> Cache::Open(const fs::path& folder) {
   const Cache cache(fs::absolute(folder), fs::absolute(folder));
   for (const char* sub :

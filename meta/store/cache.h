@@ -38,6 +38,7 @@ class Cache {
   // for root, else $XDG_CACHE_HOME/imgmount, else ~/.cache/imgmount.
   static std::filesystem::path DefaultFolder(const ToolIo& io);
 
+  static bool IsThere(const std::filesystem::path& folder);
   // Makes what is missing. kIo names the folder.
   static Result<Cache> Open(const std::filesystem::path& folder);
   // An existing OCI layout that is read and never written: blobs come from

@@ -127,6 +127,16 @@ class CacheOfTwo(harness.EndToEnd):
         self.assert_fails(self.run_tool("imgcache", "rm", digits), USAGE,
                           "all:latest", f"all@{manifests[1]['digest']}")
 
+    def test_a_folder_without_a_cache_is_not_made_one_by_looking(self):
+        folder = self.scratch / "typo"
+        for words in (("ls", "--cache-dir", folder), ("--cache-dir", folder, "du")):
+            self.assert_fails(self.run_tool("imgcache", *words), NOT_FOUND, str(folder))
+            self.assertFalse(folder.exists())
+        self.pull("a")
+        self.assertEqual(
+            self.out_of("imgcache", "--cache-dir", self.cache, "ls", "--format", "",
+                        IMGMOUNT_CACHE=str(folder)).split()[0], "IMAGE")
+
     # rm and prune ---------------------------------------------------------------
 
     def test_rm_spares_what_others_share_and_the_other_still_mounts(self):

@@ -194,6 +194,9 @@ class CommandLine(harness.EndToEnd):
         for image in ("Nginx", "nginx:", "a//b", "nginx@sha256:12", "-"):
             self.assert_fails(self.run_tool("imgpull", image), USAGE)
 
+    def test_a_directory_has_no_layers_to_tell_of(self):
+        self.assert_fails(self.run_tool("imgdiff", self.scratch), LOCAL, "directory")
+
     def test_an_unknown_option_is_refused(self):
         for tool in sorted(os.listdir(harness.BIN)):
             done = self.run_tool(tool, "--no-such-option", "a", "b")
