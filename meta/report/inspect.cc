@@ -201,6 +201,15 @@ Json InspectShape(const Json& inspected) {
                  {"Healthcheck", nullptr},
                  {"OnBuild", NilList()},
                  {"Shell", NilList()}};
+  // A pointer in Go, and nil where there is none.
+  if (inspected.at("Config").contains("Healthcheck")) {
+    config["Healthcheck"] = {{"Test", NilList()},
+                             {"Interval", NoDuration()},
+                             {"Timeout", NoDuration()},
+                             {"StartPeriod", NoDuration()},
+                             {"StartInterval", NoDuration()},
+                             {"Retries", 0}};
+  }
   return {{"Id", ""},
           {"RepoTags", NilList()},
           {"RepoDigests", NilList()},

@@ -174,6 +174,9 @@ std::optional<std::string> FormatText(const Spec& spec, std::string_view text) {
 
 std::optional<std::string> FormatOne(const Spec& spec, const Value& value) {
   if (value.is_text()) return FormatText(spec, value.text());
+  if (value.is_duration() && (spec.verb == 'v' || spec.verb == 's')) {
+    return value.Print();
+  }
   if (value.is_integer()) {
     return FormatInteger(spec, value.json().get<int64_t>());
   }

@@ -21,8 +21,11 @@
 
 namespace imgmount {
 
+// What a shape has where Docker's Go structs have a nil slice, a nil map, and a
+// time.Duration of 0, which JSON cannot tell.
 nlohmann::ordered_json NilList();
 nlohmann::ordered_json NilMap();
+nlohmann::ordered_json NoDuration();
 
 class Template {
  public:

@@ -17,6 +17,7 @@ const Json& Data() {
     "Config":{"ExposedPorts":{"443/tcp":{},"80/tcp":{}},
       "Env":["A=b","C=d&e<f>"],"Cmd":["nginx","-g","daemon off;"],
       "Labels":{"a.b":"c","k":"\u00e9\u65e5"}},
+    "Health":{"Test":["CMD","x"],"Interval":30000000000,"Retries":3},
     "Architecture":"amd64","Os":"linux","Size":123456,
     "GraphDriver":{"Data":null,"Name":"imgmount"},
     "RootFS":{"Type":"layers","Layers":["sha256:1","sha256:2"]}})");
@@ -37,6 +38,11 @@ const Json& Shape() {
         {"Volumes", NilMap()},
         {"Labels", NilMap()},
         {"Healthcheck", nullptr}}},
+      {"Health",
+       {{"Test", NilList()},
+        {"Interval", NoDuration()},
+        {"Timeout", NoDuration()},
+        {"Retries", 0}}},
       {"Architecture", ""},
       {"Os", ""},
       {"Size", 0},
@@ -150,6 +156,15 @@ x)"},
     {"{{range 3}}{{.}}{{end}}", "012"},
     {"{{.Config.Healthcheck}}", "<nil>"},
     {"{{.Config.ExposedPorts}}", "map[443/tcp:{} 80/tcp:{}]"},
+    {R"({{index .Config.ExposedPorts "80/tcp"}})", "{}"},
+    {"{{range $p, $e := .Config.ExposedPorts}}{{$p}}{{$e}} {{end}}",
+     "443/tcp{} 80/tcp{} "},
+    {"{{.Health}}", "{[CMD x] 30s 0s 3}"},
+    {"{{.Health.Interval}} {{.Health.Timeout}}", "30s 0s"},
+    {"{{json .Health.Interval}} {{json .Health.Timeout}}", "30000000000 0"},
+    {R"({{printf "%v %d %s" .Health.Interval .Health.Interval .Health.Timeout}})",
+     "30s 30000000000 0s"},
+    {"{{eq .Health.Timeout 0}} {{gt .Health.Interval 1}}", "true true"},
     {"{{.Config.Labels | json | len}}", "23"},
     {R"({{- range .Config.Env}}
   {{.}}
@@ -240,6 +255,25 @@ TEST(TemplateHeader, LeavesNamesAsTheyAre) {
   EXPECT_EQ(header("{{json .ID}} {{lower .ID}} {{join .ID \"x\"}}"),
             "IMAGE ID IMAGE ID IMAGE ID");
   EXPECT_EQ(header("{{pad .ID 1 1}}|{{.Other}}"), " IMAGE ID |<no value>");
+}
+
+// As time.Duration.String() documents it.
+TEST(Template, PrintsDurationsAsGoDoes) {
+  const std::pair<int64_t, std::string> kCases[] = {
+      {0, "0s"},
+      {1, "1ns"},
+      {1'500, "1.5µs"},
+      {20'000'000, "20ms"},
+      {-1'001'000'000, "-1.001s"},
+      {90'000'000'000, "1m30s"},
+      {3'600'000'000'000, "1h0m0s"},
+      {5'400'500'000'000, "1h30m0.5s"},
+      {INT64_MIN, "-2562047h47m16.854775808s"}};
+  const auto parsed = Template::Parse("{{.D}}");
+  for (const auto& [nanoseconds, text] : kCases) {
+    EXPECT_EQ(*parsed->Execute({{"D", nanoseconds}}, {{"D", NoDuration()}}),
+              text);
+  }
 }
 
 }  // namespace

@@ -15,6 +15,7 @@ namespace {
 // makes one.
 constexpr uint64_t kNilList = 1;
 constexpr uint64_t kNilMap = 2;
+constexpr uint64_t kNoDuration = 3;
 
 nlohmann::ordered_json Nil(uint64_t kind) {
   return nlohmann::ordered_json::binary({}, kind);
@@ -28,11 +29,43 @@ bool IsNil(const nlohmann::ordered_json& json, uint64_t kind) {
 
 nlohmann::ordered_json NilList() { return Nil(kNilList); }
 nlohmann::ordered_json NilMap() { return Nil(kNilMap); }
+nlohmann::ordered_json NoDuration() { return Nil(kNoDuration); }
 
 namespace gotmpl {
 namespace {
 
+// As time.Duration prints itself: "1h0m1.5s", "20ms".
+std::string DurationText(int64_t nanoseconds) {
+  const uint64_t all = nanoseconds < 0 ? 0 - static_cast<uint64_t>(nanoseconds)
+                                       : static_cast<uint64_t>(nanoseconds);
+  constexpr uint64_t kSecond = 1'000'000'000;
+  if (all == 0) return "0s";
+  // "1.5": what `unit` nanoseconds go into, without zeros at its end.
+  const auto decimal = [](uint64_t number, uint64_t unit, int digits) {
+    std::string text =
+        fmt::format("{}.{:0{}}", number / unit, number % unit, digits);
+    text.erase(text.find_last_not_of('0') + 1);
+    if (text.ends_with('.')) text.pop_back();
+    return text;
+  };
+  std::string text = nanoseconds < 0 ? "-" : "";
+  if (all < 1'000) return text + fmt::format("{}ns", all);
+  if (all < 1'000'000) return text + decimal(all, 1'000, 3) + "µs";
+  if (all < kSecond) return text + decimal(all, 1'000'000, 6) + "ms";
+  const uint64_t minutes = all / kSecond / 60;
+  if (minutes >= 60) text += fmt::format("{}h", minutes / 60);
+  if (minutes > 0) text += fmt::format("{}m", minutes % 60);
+  return text + decimal(all % (60 * kSecond), kSecond, 9) + 's';
+}
+
+bool IsDuration(const Json* shape) {
+  return shape != nullptr && IsNil(*shape, kNoDuration);
+}
+
 std::string Print(const Json& json, const Json* shape, bool nested) {
+  if (json.is_number_integer() && IsDuration(shape)) {
+    return DurationText(json.get<int64_t>());
+  }
   switch (json.type()) {
     case Json::value_t::string:
       return json.get_ref<const std::string&>();
@@ -41,6 +74,7 @@ std::string Print(const Json& json, const Json* shape, bool nested) {
     case Json::value_t::discarded:
       return "<no value>";
     case Json::value_t::binary:
+      if (IsNil(json, kNoDuration)) return DurationText(0);
       return IsNil(json, kNilMap) ? "map[]" : "[]";
     case Json::value_t::number_float:
       return fmt::format("{:g}", json.get<double>());
@@ -69,7 +103,7 @@ std::string Print(const Json& json, const Json* shape, bool nested) {
     }
     return text + '}';
   }
-  // A map's empty objects are Go's struct{}: the ports of a set of ports.
+  // As in Value::element().
   if (nested && json.empty()) return "{}";
   std::map<std::string_view, const Json*> sorted;
   for (const auto& [name, item] : json.items()) sorted.emplace(name, &item);
@@ -84,6 +118,17 @@ std::string Print(const Json& json, const Json* shape, bool nested) {
 }  // namespace
 
 Json NoValue() { return Json(Json::value_t::discarded); }
+
+Value Value::element(const Json& part) const {
+  // A map's empty objects are Go's struct{}: the ports of a set of ports.
+  static const Json kEmptyStruct = Json::object();
+  const bool is_empty = is_map() && part.is_object() && part.empty();
+  return Value({json_, &part}, is_empty ? &kEmptyStruct : nullptr);
+}
+
+bool Value::is_duration() const {
+  return json_->is_number_integer() && IsDuration(shape_);
+}
 
 bool Value::is_map() const {
   return (json_->is_object() && !is_struct()) || IsNil(*json_, kNilMap);
@@ -127,6 +172,8 @@ Result<Value> Value::Field(const std::string& name) const {
     if (it != json_->end() && !(it->is_null() && zero != nullptr)) {
       return Value({json_, &*it}, zero);
     }
+    static const Json kZero = 0;
+    if (IsDuration(zero)) return Of(kZero, zero);
     if (zero != nullptr) return Of(*zero, zero);
   }
   if (is_struct()) {

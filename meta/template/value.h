@@ -31,6 +31,7 @@ class Value {
   bool is_list() const;
   bool is_text() const { return json_->is_string(); }
   bool is_integer() const { return json_->is_number_integer(); }
+  bool is_duration() const;  // an integer as well
   bool is_nothing() const { return json_->is_null() || json_->is_discarded(); }
 
   const std::string& text() const {
@@ -38,7 +39,7 @@ class Value {
   }
   // 0 for what is no list and no map; both also stand for nil.
   size_t size() const { return json_->is_structured() ? json_->size() : 0; }
-  Value element(const Json& part) const { return Value({json_, &part}, {}); }
+  Value element(const Json& part) const;
 
   // Go's idea of true: not zero, not empty.
   bool Truth() const;
