@@ -122,12 +122,14 @@ void Declare(CLI::App& app, Arguments& args) {
   app.add_flag("--what", args.style.what,
                "Tell in which respects a path changed: content, mode, owner, "
                "mtime, xattr, type, target");
-  app.add_flag("--blame", args.style.blame,
-               "Below each path, the layer and the line of the history that "
-               "is responsible, of A (<) and of B (>)");
+  const auto blame = app.add_flag(
+      "--blame", args.style.blame,
+      "Below each path, the layer and the line of the history that "
+      "is responsible, of A (<) and of B (>)");
   const auto stat =
       app.add_flag("--stat", args.stat,
-                   "Paths and bytes that changed, by directory and by layer");
+                   "Paths and bytes that changed, by directory and by layer")
+          ->excludes(blame);
   const auto content =
       app.add_flag("--content", args.content,
                    "The lines of text files that changed, as git diff shows "
@@ -141,6 +143,7 @@ void Declare(CLI::App& app, Arguments& args) {
   const auto packages =
       app.add_flag("--packages", args.packages,
                    "Which packages came, went or changed their version")
+          ->excludes(blame)
           ->excludes(stat)
           ->excludes(content)
           ->excludes(binary);

@@ -50,6 +50,21 @@ const LayerInfo* LayerAt(const std::vector<LayerInfo>& layers,
   return position < layers.size() ? &layers[position] : nullptr;
 }
 
+// As setfattr(1) takes it: the text, or "0x" and the digits of its bytes.
+std::string XattrText(const std::string& value) {
+  const bool looks_encoded =
+      value.starts_with('0') && value.find_first_of("xXsS") == 1;
+  if (IsUtf8(value) && value.find('\0') == std::string::npos &&
+      !looks_encoded) {
+    return value;
+  }
+  std::string text = "0x";
+  for (const char c : value) {
+    text += fmt::format("{:02x}", static_cast<unsigned char>(c));
+  }
+  return text;
+}
+
 Result<Json> NodeToJson(DiffTree& tree, const std::vector<LayerInfo>& layers,
                         Ino ino) {
   IMGMOUNT_TRY(const Inode inode, tree.Get(ino));
@@ -67,6 +82,10 @@ Result<Json> NodeToJson(DiffTree& tree, const std::vector<LayerInfo>& layers,
         fmt::format("{}:{}", inode.device_major, inode.device_minor);
   }
   node["mtime"] = TimeText(inode.mtime);
+  IMGMOUNT_TRY(const auto xattrs, tree.Xattrs(ino));
+  for (const Xattr& xattr : xattrs) {
+    node["xattrs"][xattr.name] = XattrText(xattr.value);
+  }
   if (const LayerInfo* layer = LayerAt(layers, inode.layer)) {
     node.update(LayerToJson(*layer));
   }

@@ -114,6 +114,21 @@ TEST_F(ChangeReportTest, TellsAllAsJson) {
            "digest": ")" + top + R"(", "created_by": "RUN x\ty"}}])"));
 }
 
+TEST_F(ChangeReportTest, TellsXattrsAsSetfattrTakesThem) {
+  FakeTree empty;
+  FakeTree tree = FakeTree()
+                      .File("f", "")
+                      .Xattr("user.a", "1\n\xc3\xa9")
+                      .Xattr("user.b", std::string("\1\0", 2))
+                      .Xattr("user.c", "0x1");
+  const auto list = DiffTrees(empty, tree);
+  std::ostringstream out;
+  ASSERT_TRUE(WriteJson({empty, tree, *list, {}, {}, {}}, out));
+  EXPECT_EQ(nlohmann::json::parse(out.str())[0]["b"]["xattrs"],
+            nlohmann::json::parse(
+                R"({"user.a":"1\né","user.b":"0x0100","user.c":"0x307831"})"));
+}
+
 TEST_F(ChangeReportTest, KeepsTheBytesOfPathsThatAreNoText) {
   FakeTree empty;
   FakeTree b;
