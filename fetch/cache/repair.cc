@@ -58,9 +58,14 @@ class SetAside {
   explicit SetAside(const Cache& cache) : cache_(cache) {}
   ~SetAside() {
     for (const auto& [path, aside] : moved_) {
+      std::error_code error;
+      fs::create_hard_link(aside, path, error);  // not over another
       std::error_code ignored;
-      fs::create_hard_link(aside, path, ignored);  // not over another
-      fs::remove(aside, ignored);
+      if (error && !fs::exists(path, ignored)) {
+        fs::rename(aside, path, ignored);  // no hard links here
+      } else {
+        fs::remove(aside, ignored);
+      }
     }
   }
   SetAside(const SetAside&) = delete;
