@@ -323,9 +323,10 @@ class FullDisk(FailingPull):
 
     def unmount_to_the_end(self, mounted):
         """Without a record of the mount, imgcache does not wait for it."""
-        [daemon] = harness.processes_of("imgmount")
+        daemons = harness.processes_of("imgmount")
         self.unmount(mounted)
-        harness.await_end(daemon)
+        for daemon in daemons:
+            harness.await_end(daemon)
 
     def test_what_is_cached_can_be_mounted_and_removed(self):
         def use():
