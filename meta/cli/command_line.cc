@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <ostream>
 
+#include "meta/cli/app_lookup.h"
 #include "meta/cli/completion.h"
 #include "meta/cli/man_page.h"
 #include "meta/cli/suggest.h"
@@ -41,14 +42,11 @@ std::string WithLongFlag(const CLI::App& command, const std::string& arg) {
   if (arg.size() < 3 || arg[0] != '-' || arg[1] == '-' || arg[2] != '=') {
     return arg;
   }
-  for (const CLI::Option* option : command.get_options()) {
-    if (option->get_items_expected_max() == 0 &&
-        !option->get_lnames().empty() &&
-        option->check_sname(arg.substr(1, 1))) {
-      return "--" + option->get_lnames().front() + arg.substr(2);
-    }
+  const CLI::Option* flag = FindOption(command, arg.substr(0, 2));
+  if (flag == nullptr || TakesValue(*flag) || flag->get_lnames().empty()) {
+    return arg;
   }
-  return arg;
+  return "--" + flag->get_lnames().front() + arg.substr(2);
 }
 
 void UseLongFlags(const CLI::App& app, std::vector<std::string>& args) {
@@ -56,9 +54,7 @@ void UseLongFlags(const CLI::App& app, std::vector<std::string>& args) {
   for (std::string& arg : args) {
     if (arg == "--") return;
     arg = WithLongFlag(*command, arg);
-    for (const CLI::App* next : command->get_subcommands({})) {
-      if (next->get_name() == arg) command = next;
-    }
+    if (const CLI::App* next = FindCommand(*command, arg)) command = next;
   }
 }
 
@@ -85,12 +81,12 @@ std::optional<int> ParseCommandLine(CLI::App& app,
   const std::string& tool = app.get_name();
   app.set_version_flag("--version", tool + " " IMGMOUNT_VERSION);
   if (args == std::vector<std::string>{"--generate", "man"}) {
-    io.out << ManPage(app) << std::flush;
+    io.out << ManPage(app);
     return 0;
   }
   if (!args.empty() && args[0] == "--complete") {
     args.erase(args.begin());
-    io.out << Complete(app, args) << std::flush;
+    io.out << Complete(app, args);
     return 0;
   }
   std::string wrong;
@@ -101,7 +97,7 @@ std::optional<int> ParseCommandLine(CLI::App& app,
     return std::nullopt;
   } catch (const CLI::CallForHelp&) {
     const CLI::App& command = Reached(app);
-    io.out << command.help(&command == &app ? "" : tool) << std::flush;
+    io.out << command.help(&command == &app ? "" : tool);
     return 0;
   } catch (const CLI::Success& asked) {
     app.exit(asked, io.out, io.err);

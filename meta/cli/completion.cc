@@ -4,26 +4,10 @@
 #include <sstream>
 #include <string_view>
 
+#include "meta/cli/app_lookup.h"
+
 namespace imgmount {
 namespace {
-
-bool TakesValue(const CLI::Option& option) {
-  return option.get_items_expected_max() > 0;
-}
-
-const CLI::Option* FindOption(const CLI::App& app, const std::string& name) {
-  for (const CLI::Option* option : app.get_options()) {
-    if (!option->get_positional() && option->check_name(name)) return option;
-  }
-  return nullptr;
-}
-
-const CLI::App* FindCommand(const CLI::App& app, const std::string& name) {
-  for (const CLI::App* command : app.get_subcommands({})) {
-    if (command->get_name() == name) return command;
-  }
-  return nullptr;
-}
 
 // The choices of CLI::IsMember, which stand behind the type: "WHAT:{a,b}".
 std::string Choices(const std::string& type) {
