@@ -62,7 +62,14 @@ bool IsDuration(const Json* shape) {
   return shape != nullptr && IsNil(*shape, kNoDuration);
 }
 
-std::string Print(const Json& json, const Json* shape, bool nested) {
+// The shape of what is in a map or a list: its empty objects are Go's struct{},
+// as the ports of a set of ports.
+const Json* ShapeOfElement(const Json& element) {
+  static const Json kEmptyStruct = Json::object();
+  return element.is_object() && element.empty() ? &kEmptyStruct : nullptr;
+}
+
+std::string Print(const Json& json, const Json* shape) {
   if (json.is_number_integer() && IsDuration(shape)) {
     return DurationText(json.get<int64_t>());
   }
@@ -82,7 +89,7 @@ std::string Print(const Json& json, const Json* shape, bool nested) {
       std::string text = "[";
       for (const Json& item : json) {
         if (text.size() > 1) text += ' ';
-        text += Print(item, nullptr, true);
+        text += Print(item, ShapeOfElement(item));
       }
       return text + ']';
     }
@@ -98,19 +105,17 @@ std::string Print(const Json& json, const Json* shape, bool nested) {
       text += separator;
       separator = " ";
       const auto it = json.find(name);
-      text += it == json.end() || it->is_null() ? Print(zero, nullptr, true)
-                                                : Print(*it, &zero, true);
+      text += it == json.end() || it->is_null() ? Print(zero, nullptr)
+                                                : Print(*it, &zero);
     }
     return text + '}';
   }
-  // As in Value::element().
-  if (nested && json.empty()) return "{}";
   std::map<std::string_view, const Json*> sorted;
   for (const auto& [name, item] : json.items()) sorted.emplace(name, &item);
   std::string text = "map[";
   for (const auto& [name, item] : sorted) {
     if (text.size() > 4) text += ' ';
-    text += fmt::format("{}:{}", name, Print(*item, nullptr, true));
+    text += fmt::format("{}:{}", name, Print(*item, ShapeOfElement(*item)));
   }
   return text + ']';
 }
@@ -120,10 +125,7 @@ std::string Print(const Json& json, const Json* shape, bool nested) {
 Json NoValue() { return Json(Json::value_t::discarded); }
 
 Value Value::element(const Json& part) const {
-  // A map's empty objects are Go's struct{}: the ports of a set of ports.
-  static const Json kEmptyStruct = Json::object();
-  const bool is_empty = is_map() && part.is_object() && part.empty();
-  return Value({json_, &part}, is_empty ? &kEmptyStruct : nullptr);
+  return Value({json_, &part}, ShapeOfElement(part));
 }
 
 bool Value::is_duration() const {
@@ -157,9 +159,7 @@ bool Value::Truth() const {
   }
 }
 
-std::string Value::Print() const {
-  return gotmpl::Print(*json_, shape_, /*nested=*/false);
-}
+std::string Value::Print() const { return gotmpl::Print(*json_, shape_); }
 
 Result<Value> Value::Field(const std::string& name) const {
   if (json_->is_object()) {
