@@ -226,7 +226,10 @@ Result<std::vector<Descriptor>> Cache::ReadIndex() const {
   IMGMOUNT_TRY(const std::string text, ReadFile(path, kMaxManifestBytes));
   auto document = ParseManifestOrIndex(text, kOciIndex);
   if (document) return std::get<Index>(*std::move(document)).manifests;
-  const Error error = document.error().In(path.string());
+  return DamagedIndex(document.error().In(path.string()));
+}
+
+Failure Cache::DamagedIndex(const Error& error) const {
   if (IsReadOnly()) return Failure(error);
   return Fail(error.code(),
               error.message() +
@@ -290,17 +293,19 @@ Status Cache::EditIndex(const std::string& name,
   IMGMOUNT_TRY(const FileLock lock, Lock(kIndexLock));
   const auto path = layout_ / kIndexFile;
   IMGMOUNT_TRY(const std::string text, ReadFile(path, kMaxManifestBytes));
-  IMGMOUNT_TRY(auto index,
-               ParseOrderedJson(text, path.string(), kMaxManifestBytes));
+  auto parsed = ParseOrderedJson(text, path.string(), kMaxManifestBytes);
+  if (!parsed) return DamagedIndex(parsed.error());
+  auto& index = *parsed;
   if (!index.is_object()) {
-    return Fail(ErrorCode::kCorrupt, path.string() + ": must be an object");
+    return DamagedIndex(
+        Error(ErrorCode::kCorrupt, path.string() + ": must be an object"));
   }
   // Edited and not written anew: what other tools put there stays.
   auto& manifests = index["manifests"];
   if (manifests.is_null()) manifests = nlohmann::ordered_json::array();
   if (!manifests.is_array()) {
-    return Fail(ErrorCode::kCorrupt,
-                path.string() + ": manifests: must be an array");
+    return DamagedIndex(Error(ErrorCode::kCorrupt,
+                              path.string() + ": manifests: must be an array"));
   }
   bool changed = false;
   for (auto it = manifests.begin(); it != manifests.end();) {

@@ -99,6 +99,8 @@ class Cache {
   explicit Cache(std::filesystem::path folder, std::filesystem::path layout)
       : folder_(std::move(folder)), layout_(std::move(layout)) {}
   Result<std::vector<Descriptor>> ReadIndex() const;
+  // With what helps, where the index is ours.
+  Failure DamagedIndex(const Error& error) const;
   // Gives `name` the descriptor, or with null removes it.
   Status EditIndex(const std::string& name, const Descriptor* descriptor) const;
 
