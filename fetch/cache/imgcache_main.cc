@@ -204,11 +204,6 @@ void Declare(CLI::App& app, Arguments& args) {
   load->add_flag("-q,--quiet", args.options.quiet, "Show no progress");
 }
 
-Result<Inventory> Look(const Cache& cache) {
-  IMGMOUNT_TRY(const RemovalLock lock, RemovalLock::Acquire(cache));
-  return TakeInventory(cache, lock);
-}
-
 void Print(const std::string& text, const ToolIo& io) {
   io.out << (io.out_is_terminal ? ForTerminal(text) : text);
 }
@@ -225,7 +220,7 @@ void PrintRemoval(const Removal& removal, bool dry_run, const ToolIo& io) {
 }
 
 Status List(const Cache& cache, const Arguments& args, const ToolIo& io) {
-  IMGMOUNT_TRY(const Inventory inventory, Look(cache));
+  IMGMOUNT_TRY(const Inventory inventory, TakeInventory(cache));
   ListFormat format = args.list;
   format.now = std::time(nullptr);
   IMGMOUNT_TRY(const std::string text, ListImages(inventory, format));
@@ -234,8 +229,8 @@ Status List(const Cache& cache, const Arguments& args, const ToolIo& io) {
 }
 
 Status ShowUsage(const Cache& cache, const Arguments& args, const ToolIo& io) {
-  IMGMOUNT_TRY(const Inventory inventory, Look(cache));
-  Print(DiskUsage(inventory, args.list.human), io);
+  IMGMOUNT_TRY(const Inventory inventory, TakeInventory(cache));
+  Print(DiskUsage(cache, inventory, args.list.human), io);
   return {};
 }
 

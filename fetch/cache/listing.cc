@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string_view>
@@ -125,6 +127,12 @@ Json Headers(bool layers) {
           {"Mounted", "MOUNTED ON"}};
 }
 
+// A manifest, index or config, whether or not an image has it: it begins as a
+// JSON object does.
+bool IsDocument(const std::filesystem::path& blob) {
+  return std::ifstream(blob).peek() == '{';
+}
+
 }  // namespace
 
 Result<std::string> ListImages(const Inventory& inventory,
@@ -160,7 +168,8 @@ Result<std::string> ListImages(const Inventory& inventory,
   return FormatRows(text, Headers(format.layers), rows);
 }
 
-std::string DiskUsage(const Inventory& inventory, bool human) {
+std::string DiskUsage(const Cache& cache, const Inventory& inventory,
+                      bool human) {
   struct Kind {
     std::string_view name;
     std::string_view prefix;
@@ -177,10 +186,11 @@ std::string DiskUsage(const Inventory& inventory, bool human) {
                              {"Total", ""}};
   const std::set<CacheItem> unneeded = inventory.Unneeded();
   for (const auto& [item, bytes] : inventory.items) {
+    const bool is_document =
+        item.starts_with("blobs/") && IsDocument(cache.folder() / item);
     for (Kind& kind : kinds) {
       if (!item.starts_with(kind.prefix)) continue;
-      if (kind.prefix == "blobs/" &&
-          inventory.documents.contains(item) != (kind.name != "Layers")) {
+      if (kind.prefix == "blobs/" && is_document != (kind.name != "Layers")) {
         continue;
       }
       ++kind.count;

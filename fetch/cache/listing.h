@@ -26,7 +26,8 @@ Result<std::string> ListImages(const Inventory& inventory,
                                const ListFormat& format);
 
 // A row per kind of file, and their sum.
-std::string DiskUsage(const Inventory& inventory, bool human);
+std::string DiskUsage(const Cache& cache, const Inventory& inventory,
+                      bool human);
 
 }  // namespace imgmount
 

@@ -92,13 +92,13 @@ class SetAside {
   std::vector<std::pair<fs::path, fs::path>> moved_;
 };
 
-// Where the item is a layer's derived files, its blob; these may seem damaged
-// because that is, and are made anew with it.
-CacheItem BlobOf(const CacheItem& item) {
-  const fs::path path = item;
-  if (path.parent_path() != "imgmount/layers") return "";
-  const std::string hex = path.filename();
-  return (hex.size() == 128 ? "blobs/sha512/" : "blobs/sha256/") + hex;
+// A layer's derived files, which may seem damaged because its blob is, and are
+// made anew with it.
+bool IsDerivedFromOneOf(const CacheItem& item,
+                        const std::set<CacheItem>& damaged) {
+  const auto digest = DigestOfItem(item);
+  return digest && item == LayerItem(*digest) &&
+         damaged.contains(BlobItem(*digest));
 }
 
 // Whether the name tells where the image is from.
@@ -119,16 +119,11 @@ Status RepairImage(const CachedImage& cached, const Inventory& inventory,
   return Refetch(cached, *name, PlatformsOf(cached, inventory), options, io);
 }
 
-Result<Inventory> Look(const Cache& cache) {
-  IMGMOUNT_TRY(const RemovalLock lock, RemovalLock::Acquire(cache));
-  return TakeInventory(cache, lock);
-}
-
 }  // namespace
 
 Status Repair(const Cache& cache, const Verification& verification,
               const ImageOptions& options, const ToolIo& io) {
-  IMGMOUNT_TRY(const Inventory inventory, Look(cache));
+  IMGMOUNT_TRY(const Inventory inventory, TakeInventory(cache));
   std::set<CacheItem> damaged;
   for (const Damage& damage : verification.damage) damaged.insert(damage.item);
   SetAside aside(cache);
@@ -137,7 +132,7 @@ Status Repair(const Cache& cache, const Verification& verification,
         inventory.ImageCount(item) > 0 || inventory.held.contains(item);
     if (needed && item.starts_with("blobs/")) {
       IMGMOUNT_CHECK(aside.Add(item));
-    } else if (!damaged.contains(BlobOf(item))) {
+    } else if (!IsDerivedFromOneOf(item, damaged)) {
       IMGMOUNT_CHECK(RemoveDamaged(cache, item));
     }
   }

@@ -9,12 +9,11 @@
 
 namespace imgmount {
 
-// Gets what is damaged anew: blobs from the registries
-// that the images' names tell, by digest; derived files from the blobs, without
-// a request where these are here. Of what an image needs, a damaged blob
-// stays if no other comes. Of
-// images that cannot be repaired the last error is returned, the others are
-// told on io.err.
+// Gets what is damaged anew: blobs from the registries that the images' names
+// tell, by digest; derived files from the blobs, without a request where these
+// are here. A damaged blob that somebody needs stays if no other comes; one
+// that nobody needs is removed. Of images that cannot be repaired the last
+// error is returned, the others are told on io.err.
 Status Repair(const Cache& cache, const Verification& verification,
               const ImageOptions& options, const ToolIo& io);
 

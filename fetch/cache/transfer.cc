@@ -67,11 +67,6 @@ Status Load(const std::string& text, const Cache& cache,
   return {};
 }
 
-Result<Inventory> Look(const Cache& cache) {
-  IMGMOUNT_TRY(const RemovalLock lock, RemovalLock::Acquire(cache));
-  return TakeInventory(cache, lock);
-}
-
 std::function<bool()> StoppedBy(const CancelFlag* cancel) {
   return [cancel] { return cancel != nullptr && cancel->load(); };
 }
@@ -124,7 +119,7 @@ Status ExportImages(const std::vector<std::string>& images,
                     const std::string& file, const ImageOptions& options,
                     const ToolIo& io) {
   IMGMOUNT_TRY(const Cache cache, Cache::Open(options.CacheFolder(io)));
-  IMGMOUNT_TRY(const Inventory inventory, Look(cache));
+  IMGMOUNT_TRY(const Inventory inventory, TakeInventory(cache));
   Cargo cargo;
   for (const std::string& image : images) {
     IMGMOUNT_CHECK(Load(image, cache, inventory, cargo));

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <fstream>
 #include <system_error>
 #include <variant>
 
@@ -54,22 +53,14 @@ uint64_t BytesBelow(const fs::path& path) {
   return bytes;
 }
 
-bool IsDocument(const fs::path& blob) {
-  return std::ifstream(blob).peek() == '{';
-}
-
-Status ListItems(const Cache& cache, Inventory& inventory) {
+Status ListItems(const Cache& cache, std::map<CacheItem, uint64_t>& items) {
   for (const char* folder : {"blobs/sha256/", "blobs/sha512/",
                              "imgmount/layers/", kTrees, kStarts, kPartial}) {
     std::error_code error;
     fs::directory_iterator it(cache.folder() / folder, error);
     for (; !error && it != fs::directory_iterator(); it.increment(error)) {
       if (IsTemporary(it->path()) && !IsAbandoned(it->path())) continue;
-      const CacheItem item = folder + it->path().filename().string();
-      inventory.items[item] = BytesBelow(it->path());
-      if (item.starts_with("blobs/") && IsDocument(it->path())) {
-        inventory.documents.insert(item);
-      }
+      items[folder + it->path().filename().string()] = BytesBelow(it->path());
     }
     if (error) {
       return FailErrno((cache.folder() / folder).string(), error.value());
@@ -208,7 +199,7 @@ Result<Inventory> TakeInventory(const Cache& cache, const RemovalLock& lock) {
     return Fail(ErrorCode::kInternal, "an inventory of another's layout");
   }
   Inventory inventory;
-  IMGMOUNT_CHECK(ListItems(cache, inventory));
+  IMGMOUNT_CHECK(ListItems(cache, inventory.items));
   IMGMOUNT_CHECK(ListImages(cache, inventory.images));
   IMGMOUNT_TRY(inventory.uses, lock.Uses());
   IMGMOUNT_TRY(const auto mounted, MountedImages(cache));
@@ -233,6 +224,11 @@ Result<Inventory> TakeInventory(const Cache& cache, const RemovalLock& lock) {
   return inventory;
 }
 
+Result<Inventory> TakeInventory(const Cache& cache) {
+  IMGMOUNT_TRY(const RemovalLock lock, RemovalLock::Acquire(cache));
+  return TakeInventory(cache, lock);
+}
+
 CacheItem BlobItem(const Digest& digest) {
   const std::string& text = digest.text();
   return "blobs/" + text.substr(0, text.find(':')) + '/' +
@@ -245,5 +241,13 @@ CacheItem LayerItem(const Digest& digest) {
 
 CacheItem TreeItem(const std::string& key) { return kTrees + key; }
 CacheItem StartsItem(const std::string& key) { return kStarts + key; }
+
+std::optional<Digest> DigestOfItem(const CacheItem& item) {
+  const std::string hex = item.substr(item.rfind('/') + 1);
+  auto digest =
+      Digest::Parse((hex.size() == 128 ? "sha512:" : "sha256:") + hex);
+  if (!digest) return std::nullopt;
+  return *std::move(digest);
+}
 
 }  // namespace imgmount

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <ctime>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -40,10 +41,7 @@ struct CachedImage {
 
 struct Inventory {
   std::map<CacheItem, uint64_t> items;  // with their bytes
-  // Manifests, indexes and configs, whether or not an image has them: blobs
-  // that begin as JSON objects do.
-  std::set<CacheItem> documents;
-  std::vector<CachedImage> images;  // in the order of index.json
+  std::vector<CachedImage> images;      // in the order of index.json
   std::vector<Use> uses;
   // Needed by somebody right now, whether or not an image has it.
   std::set<CacheItem> held;
@@ -57,11 +55,15 @@ struct Inventory {
 };
 
 Result<Inventory> TakeInventory(const Cache& cache, const RemovalLock& lock);
+// As it is at the moment: for who removes nothing by it.
+Result<Inventory> TakeInventory(const Cache& cache);
 
 CacheItem BlobItem(const Digest& digest);
 CacheItem LayerItem(const Digest& digest);
 CacheItem TreeItem(const std::string& key);
 CacheItem StartsItem(const std::string& key);
+// The digest whose item has this path, or nullopt for what is none.
+std::optional<Digest> DigestOfItem(const CacheItem& item);
 
 }  // namespace imgmount
 

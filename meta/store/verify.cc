@@ -26,17 +26,6 @@ constexpr size_t kChunk = 1 << 20;
 
 Failure Interrupted() { return Fail(ErrorCode::kCancelled, "interrupted"); }
 
-// The digest whose item has this path, or nullopt for what is none.
-std::optional<Digest> DigestOfItem(std::string_view item) {
-  const size_t name = item.rfind('/') + 1;
-  const std::string_view hex = item.substr(name);
-  const bool is_sha512 = hex.size() == 128;
-  auto digest =
-      Digest::Parse((is_sha512 ? "sha512:" : "sha256:") + std::string(hex));
-  if (!digest) return std::nullopt;
-  return *std::move(digest);
-}
-
 class Verifier {
  public:
   Verifier(const Cache& cache, const Inventory& inventory,
@@ -205,16 +194,11 @@ class Verifier {
   Verification result_;
 };
 
-Result<Inventory> Look(const Cache& cache) {
-  IMGMOUNT_TRY(const RemovalLock lock, RemovalLock::Acquire(cache));
-  return TakeInventory(cache, lock);
-}
-
 }  // namespace
 
 Result<Verification> VerifyCache(const Cache& cache,
                                  const std::function<bool()>& stopped) {
-  IMGMOUNT_TRY(const Inventory inventory, Look(cache));
+  IMGMOUNT_TRY(const Inventory inventory, TakeInventory(cache));
   Verifier verifier(cache, inventory, stopped);
   IMGMOUNT_CHECK(verifier.Run());
   return verifier.Take();
