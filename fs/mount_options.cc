@@ -23,34 +23,14 @@ constexpr std::string_view kPassed[] = {
     "sync",         "async",      "dirsync",
 };
 
-// Meant for mount(8), fstab and systemd, or true anyway.
+// Meant for mount(8), fstab and systemd, or true anyway, or about times and
+// versions that never change here.
 constexpr std::string_view kIgnored[] = {
-    "ro",
-    "defaults",
-    "auto",
-    "noauto",
-    "nofail",
-    "_netdev",
-    "nouser",
-    "user",
-    "users",
-    "nonempty",
-    "relatime",
-    "norelatime",
-    // Of a file system that is never written.
-    "strictatime",
-    "nostrictatime",
-    "lazytime",
-    "nolazytime",
-    "diratime",
-    "nodiratime",
-    "iversion",
-    "noiversion",
-    "mand",
-    "nomand",
-    "silent",
-    "loud",
-};
+    "ro",         "defaults",   "auto",        "noauto",        "nofail",
+    "_netdev",    "nouser",     "user",        "users",         "nonempty",
+    "relatime",   "norelatime", "strictatime", "nostrictatime", "lazytime",
+    "nolazytime", "diratime",   "nodiratime",  "iversion",      "noiversion",
+    "mand",       "nomand",     "silent",      "loud"};
 
 // With a value.
 constexpr std::string_view kValued[] = {"uid=", "gid=", "max_read=", "fsname="};

@@ -62,8 +62,9 @@ sees, because upper layers replace or delete them, and dive's efficiency score.
 --content shows files and symlinks as git knows them, for people and for
 `patch -p1`; of files that are no text it says that they differ. With --binary
 `git apply` makes the one tree of the other, unless a file of more than 64 MiB
-that is no text has changed (git apply --exclude). --packages reads the databases of dpkg, apk and rpm
-(rpmdb.sqlite), and each line is a package behind A, C or D.
+that is no text has changed (git apply --exclude). --packages reads the
+databases of dpkg, apk and rpm (rpmdb.sqlite), and each line is a package behind
+A, C or D.
 
 Examples:
   imgdiff nginx                          layer by layer

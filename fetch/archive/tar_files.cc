@@ -65,9 +65,9 @@ Result<TarFiles> TarFiles::FromFile(UniqueFd archive, std::string name,
   files.name_ = std::move(name);
   files.fd_ = std::move(archive);
   const bool is_pipe = ::lseek(files.fd_.get(), 0, SEEK_CUR) < 0;
-  auto compressed = is_pipe ? false : IsCompressed(files.fd_.get());
-  if (!compressed) return Failure(compressed.error().In(files.name_));
-  if (is_pipe || *compressed) {
+  auto unpack = is_pipe ? true : IsCompressed(files.fd_.get());
+  if (!unpack) return Failure(unpack.error().In(files.name_));
+  if (*unpack) {
     IMGMOUNT_TRY(UniqueFd unpacked, MakeScratchFile(scratch));
     auto done = Decompress(
         [&](uint64_t offset, std::span<std::byte> out) {

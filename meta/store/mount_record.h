@@ -1,6 +1,7 @@
 // MountRecord: "this image of the cache is mounted there".
 //
-// A mount's process has one for as long as it serves: a file in
+// A mount's process has one for as long as it serves, unless none could be made
+// (a full disk, a cache that may only be read): a file in
 // <cache>/imgmount/mounts that says image and folder, under a lock, so that it
 // counts for nothing once the process is gone, however it ended. Unlike the
 // kernel's mount table it tells cache and digest, and sees into other mount

@@ -9,7 +9,7 @@ import threading
 import time
 
 import harness
-from harness import BIN, CORRUPT, LOCAL, NOT_FOUND, UNAVAILABLE, USAGE, Layout, add_image
+from harness import BIN, CORRUPT, LOCAL, NOT_FOUND, USAGE, Layout, add_image
 from tar_layer import file, gzip, tar
 
 BASE = tar(file("etc/base", b"base" * 5000))
