@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # `cpack` in the build folder makes a package for Debian.
 install(FILES README.md ARCHITECTURE.md CHANGELOG.md
         DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The few kinds of target this project is made of.
 include(GNUInstallDirs)
 
@@ -12,8 +13,14 @@ endfunction()
 
 # A GoogleTest binary; every TEST in it becomes one ctest test.
 function(imgmount_test name)
+  if(NOT BUILD_TESTING)
+    return()
+  endif()
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
+  # Most of the time of a build goes into tests, and their own speed matters
+  # little.
+  target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
   set_target_properties(${name} PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test-bin)
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gmock GTest::gtest_main)
@@ -27,6 +34,9 @@ add_custom_target(fuzzers)
 # findings are kept too, and those that tests/fuzz writes. Every build has
 # <name>_replay, which runs it over them all without a fuzzer.
 function(imgmount_fuzz name)
+  if(NOT BUILD_TESTING)
+    return()
+  endif()
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${name}_replay ${ARG_SOURCES}
                  ${PROJECT_SOURCE_DIR}/tests/fuzz/replay_main.cc)
@@ -55,6 +65,9 @@ endfunction()
 # Micro-benchmarks; built when named, or all of them by `benchmarks`.
 add_custom_target(benchmarks)
 function(imgmount_bench name)
+  if(NOT BUILD_TESTING)
+    return()
+  endif()
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} EXCLUDE_FROM_ALL ${ARG_SOURCES})
   set_target_properties(${name} PROPERTIES

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // FileSystem: what a mount answers, in terms of our own types.
 //
 // The FUSE protocol is fuse_ops.cc's business; a FileSystem knows nothing of
@@ -14,7 +15,8 @@
 #include <string>
 #include <string_view>
 
-#include "fs/tree_reader.h"
+#include "fs/file_bytes.h"
+#include "fs/prefetch.h"
 #include "meta/base/result.h"
 #include "meta/union/union_tree.h"
 
@@ -60,14 +62,8 @@ class FileSystem {
 
   virtual struct statvfs Statistics() const = 0;
 
-  // As of TreeReader; by default nobody is told.
-  virtual bool SetListener(TreeReader::Listener /*listener*/) const {
-    return false;
-  }
-  virtual Result<FileBytes> ReadDecoded(const FilePart& /*part*/) const {
-    return FileBytes();
-  }
-  virtual void OnStored(const FilePart& /*part*/) const {}
+  // Null: nothing is foreseen. Lives as long as the file system.
+  virtual Prefetch* prefetch() const { return nullptr; }
 
   // Whether Read() would answer without decoding anything.
   virtual bool HasDecoded(Ino ino, uint64_t offset, size_t length) const = 0;

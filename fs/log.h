@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The log of a mount: one line at a time, from any thread.
 //
 // A process has one log, because libfuse has one too. It starts on stderr; a

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // StartQuietThread: a thread that takes no signals, so that those that end a
 // mount reach the thread that waits for them.
 //

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # What the scripts share; sourced, with `repo` set to the top of the tree.
 
 # Prints a command line as one would type it, then runs it.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Makes of what was installed what Debian's policy wants: manual pages and
 # changelogs compressed, and a copyright file.
 set(doc ${CPACK_TEMPORARY_DIRECTORY}/usr/share/doc/imgmount)

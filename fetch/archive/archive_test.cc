@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // oci-archive: and docker-archive:, as the tools see them.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -8,7 +9,7 @@
 #include "fetch/archive/docker_archive.h"
 #include "fetch/archive/oci_archive.h"
 #include "fetch/archive/tar_files.h"
-#include "fetch/image_finder.h"
+#include "fetch/find/image_finder.h"
 #include "tests/support/fake_registry.h"
 #include "tests/support/tar_builder.h"
 #include "tests/support/test_io.h"

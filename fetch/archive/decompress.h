@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Undoing a compression by libarchive, whichever it is.
 #ifndef IMGMOUNT_FETCH_ARCHIVE_DECOMPRESS_H_
 #define IMGMOUNT_FETCH_ARCHIVE_DECOMPRESS_H_

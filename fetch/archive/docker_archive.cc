@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "fetch/archive/docker_archive.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // DockerArchive: an image in a file of `docker save` (docker-archive:FILE[:REF]
 // or :@N), of the old kind (ID/layer.tar) or the new one (an OCI layout with a
 // manifest.json).
@@ -13,7 +14,7 @@
 #include <string>
 
 #include "fetch/archive/tar_files.h"
-#include "fetch/puller.h"
+#include "fetch/source/source.h"
 
 namespace imgmount {
 

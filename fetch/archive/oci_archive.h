@@ -1,9 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
 // OciArchive: an OCI image layout in a tar archive (oci-archive:FILE[:REF]).
 #ifndef IMGMOUNT_FETCH_ARCHIVE_OCI_ARCHIVE_H_
 #define IMGMOUNT_FETCH_ARCHIVE_OCI_ARCHIVE_H_
 
 #include "fetch/archive/tar_files.h"
-#include "fetch/puller.h"
+#include "fetch/source/source.h"
 
 namespace imgmount {
 

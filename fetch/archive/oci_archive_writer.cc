@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "fetch/archive/oci_archive_writer.h"
 
 #include <archive.h>
@@ -11,7 +12,7 @@
 #include <system_error>
 
 #include "meta/base/file.h"
-#include "meta/store/inventory.h"
+#include "meta/upkeep/inventory.h"
 
 namespace imgmount {
 namespace {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Writing images of a cache as an oci-archive: an OCI image layout in a tar,
 // as skopeo and podman read it.
 #ifndef IMGMOUNT_FETCH_ARCHIVE_OCI_ARCHIVE_WRITER_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "fetch/archive/tar_files.h"
 
 #include <archive.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // TarFiles: the files of a tar archive on disk, read where they lie in it.
 //
 // An archive that is compressed as a whole, or that comes through a pipe, is

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "fetch/cache/repair.h"
 
 #include <algorithm>
@@ -7,10 +8,10 @@
 #include <utility>
 #include <vector>
 
-#include "fetch/pull_missing.h"
+#include "fetch/find/pull_missing.h"
 #include "meta/store/layer_store.h"
-#include "meta/store/removal.h"
 #include "meta/store/use_lock.h"
+#include "meta/upkeep/removal.h"
 
 namespace imgmount {
 namespace {

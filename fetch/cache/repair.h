@@ -1,11 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
 // Making a cache whole again.
 #ifndef IMGMOUNT_FETCH_CACHE_REPAIR_H_
 #define IMGMOUNT_FETCH_CACHE_REPAIR_H_
 
-#include "fetch/image_finder.h"
+#include "fetch/find/image_finder.h"
 #include "meta/base/result.h"
 #include "meta/base/tool_io.h"
-#include "meta/store/verify.h"
+#include "meta/upkeep/verify.h"
 
 namespace imgmount {
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "fetch/cache/transfer.h"
 
 #include <fmt/format.h>
@@ -12,9 +13,9 @@
 #include "fetch/archive/oci_archive_writer.h"
 #include "fetch/progress/pull_display.h"
 #include "meta/cli/terminal.h"
-#include "meta/store/inventory.h"
-#include "meta/store/removal.h"
 #include "meta/store/use_lock.h"
+#include "meta/upkeep/inventory.h"
+#include "meta/upkeep/removal.h"
 
 namespace imgmount {
 namespace {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Images out of a cache into a file, and back.
 #ifndef IMGMOUNT_FETCH_CACHE_TRANSFER_H_
 #define IMGMOUNT_FETCH_CACHE_TRANSFER_H_
@@ -5,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "fetch/image_finder.h"
+#include "fetch/find/image_finder.h"
 #include "meta/base/result.h"
 #include "meta/base/tool_io.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Contexts of the docker command: named engines, kept in its folder of
 // settings by `docker context create`.
 #ifndef IMGMOUNT_FETCH_ENGINE_DOCKER_CONTEXT_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "fetch/engine/engine_address.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where a container engine's HTTP API is: a unix socket, or a host.
 #ifndef IMGMOUNT_FETCH_ENGINE_ENGINE_ADDRESS_H_
 #define IMGMOUNT_FETCH_ENGINE_ENGINE_ADDRESS_H_
@@ -5,7 +6,7 @@
 #include <string>
 
 #include "fetch/http/tls_files.h"
-#include "fetch/transport.h"
+#include "fetch/source/transport.h"
 #include "meta/base/result.h"
 #include "meta/base/tool_io.h"
 

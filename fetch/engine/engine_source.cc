@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "fetch/engine/engine_source.h"
 
 #include <fmt/format.h>
@@ -7,14 +8,14 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "fetch/registry/error_body.h"
+#include "fetch/http/error_body.h"
 #include "meta/base/file.h"
 
 namespace imgmount {
 namespace {
 
 using Json = nlohmann::json;
-using Kind = Trouble::Kind;
+using Kind = TransportError::Kind;
 
 constexpr size_t kMaxInspect = 16 << 20;
 // An engine may write a whole export to disk before it sends its first byte.
@@ -27,7 +28,7 @@ class FileBody : public HttpBody {
   Attempt<void> Begin(const HttpResponse&) override { return {}; }
   Attempt<void> Write(std::span<const std::byte> bytes) override {
     auto written = WriteAll(fd_, bytes);
-    if (!written) return Give(std::move(written).error(), Kind::kStop);
+    if (!written) return FailAttempt(std::move(written).error(), Kind::kStop);
     return {};
   }
 

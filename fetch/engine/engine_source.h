@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // EngineSource: an image that a container engine has
 // (docker-daemon:REF, containers-storage:REF).
 //
@@ -16,7 +17,7 @@
 #include "fetch/archive/docker_archive.h"
 #include "fetch/engine/engine_address.h"
 #include "fetch/http/http_client.h"
-#include "fetch/puller.h"
+#include "fetch/source/source.h"
 
 namespace imgmount {
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The Content-Range header of an answer to a range request (RFC 9110, 14.4).
 #ifndef IMGMOUNT_FETCH_HTTP_CONTENT_RANGE_H_
 #define IMGMOUNT_FETCH_HTTP_CONTENT_RANGE_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "fetch/http/http_client.h"
 
 #include <curl/curl.h>
@@ -11,7 +12,7 @@ namespace imgmount {
 namespace {
 
 using std::chrono::steady_clock;
-using Kind = Trouble::Kind;
+using Kind = TransportError::Kind;
 
 constexpr int kMaxRedirects = 10;
 constexpr size_t kMaxHeaderBytes = 256 << 10;
@@ -70,13 +71,13 @@ bool IsOfProxy(std::string_view detail, const Url& url) {
          detail.find(host) == std::string_view::npos;
 }
 
-Trouble CurlTrouble(CURLcode code, const HttpRequest& request,
-                    std::string_view detail) {
+TransportError CurlError(CURLcode code, const HttpRequest& request,
+                         std::string_view detail) {
   const Url& url = request.url;
   const auto unavailable = [&](std::string_view what, Kind kind) {
-    return Trouble{Error(ErrorCode::kUnavailable,
-                         fmt::format("{}: {}", url.authority(), what)),
-                   kind};
+    return TransportError{Error(ErrorCode::kUnavailable,
+                                fmt::format("{}: {}", url.authority(), what)),
+                          kind};
   };
   const std::string text =
       Printable(detail.empty() ? curl_easy_strerror(code) : detail, 200);
@@ -147,7 +148,7 @@ class HttpClient::Transfer {
     curl_easy_reset(curl);
     if (trouble_) return tl::unexpected(std::move(*trouble_));
     if (code != CURLE_OK) {
-      return tl::unexpected(CurlTrouble(code, request_, detail));
+      return tl::unexpected(CurlError(code, request_, detail));
     }
     // An empty body is a body.
     if (streaming() && !began_) {
@@ -226,7 +227,7 @@ class HttpClient::Transfer {
     return static_cast<Transfer*>(self)->Progress() ? 0 : 1;
   }
 
-  bool Stop(Trouble trouble) {
+  bool Stop(TransportError trouble) {
     trouble_ = std::move(trouble);
     return false;
   }
@@ -311,7 +312,7 @@ class HttpClient::Transfer {
   const size_t limit_;
   HttpBody* const body_;
   HttpResponse response_{.url = request_.url};
-  std::optional<Trouble> trouble_;
+  std::optional<TransportError> trouble_;
   bool began_ = false;
   size_t header_bytes_ = 0;
   steady_clock::time_point alive_at_;
@@ -364,7 +365,7 @@ Attempt<HttpResponse> HttpClient::Send(HttpRequest request, size_t limit,
 
       IMGMOUNT_ATTEMPT(Url target, request.url.Resolve(*location));
       if (request.url.secure() && !target.secure()) {
-        return Give(
+        return FailAttempt(
             Error(ErrorCode::kDenied,
                   fmt::format("{}: refused to be sent from https to {}",
                               request.url.authority(), target.display())),
@@ -377,10 +378,11 @@ Attempt<HttpResponse> HttpClient::Send(HttpRequest request, size_t limit,
       }
       request.url = std::move(target);
     }
-    return Give(Error(ErrorCode::kUnavailable,
-                      fmt::format("{}: more than {} redirects",
-                                  request.url.authority(), kMaxRedirects)),
-                Kind::kFinal);
+    return FailAttempt(
+        Error(ErrorCode::kUnavailable,
+              fmt::format("{}: more than {} redirects", request.url.authority(),
+                          kMaxRedirects)),
+        Kind::kFinal);
   };
   Attempt<HttpResponse> response = send();
 

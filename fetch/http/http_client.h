@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // HttpClient: HTTP(S) requests by libcurl, one at a time per thread.
 //
 // Thread-safe; each request borrows a handle (and with it the open
@@ -21,7 +22,7 @@
 #include <vector>
 
 #include "fetch/http/tls_files.h"
-#include "fetch/http/trouble.h"
+#include "fetch/http/transport_error.h"
 #include "fetch/http/url.h"
 
 namespace imgmount {
@@ -79,8 +80,8 @@ class HttpClient {
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
 
-  // Any HTTP answer is a response; what is no answer is Trouble. A success of
-  // more than `limit` bytes is kCorrupt; other bodies are cut.
+  // Any HTTP answer is a response; what is no answer is TransportError. A
+  // success of more than `limit` bytes is kCorrupt; other bodies are cut.
   Attempt<HttpResponse> Fetch(const HttpRequest& request, size_t limit);
   // A success's body goes to `body` instead.
   Attempt<HttpResponse> Stream(const HttpRequest& request, HttpBody& body);

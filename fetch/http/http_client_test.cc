@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "fetch/http/http_client.h"
 
 #include <gmock/gmock.h>
@@ -12,7 +13,7 @@ namespace {
 
 using ::imgmount::testing::HttpServer;
 using ::testing::HasSubstr;
-using Kind = Trouble::Kind;
+using Kind = TransportError::Kind;
 using Reply = HttpServer::Reply;
 using Request = HttpServer::Request;
 
@@ -186,7 +187,7 @@ TEST(HttpClient, IsInterruptedWhileNothingArrives) {
 TEST(HttpClient, AReceiversErrorEndsTheTransfer) {
   class Refuser : public Collector {
     Attempt<void> Write(std::span<const std::byte>) override {
-      return Give(Error(ErrorCode::kIo, "disk full"), Kind::kStop);
+      return FailAttempt(Error(ErrorCode::kIo, "disk full"), Kind::kStop);
     }
   };
   HttpServer server([](const Request&) -> Reply {

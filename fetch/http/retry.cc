@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "fetch/http/retry.h"
 
 #include <algorithm>
@@ -19,7 +20,7 @@ RetryPolicy RetryPolicy::Real() {
 }
 
 std::optional<milliseconds> WaitBefore(const RetryPolicy& policy, int failures,
-                                       const Trouble& trouble) {
+                                       const TransportError& trouble) {
   if (failures >= policy.attempts) return {};
   if (trouble.retry_after) {
     if (*trouble.retry_after > policy.longest_wait_seconds) return {};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Retry: how often and how long to wait between attempts.
 //
 // Exponential back-off with jitter, so that many who were refused at one
@@ -8,7 +9,7 @@
 #include <chrono>
 #include <functional>
 
-#include "fetch/http/trouble.h"
+#include "fetch/http/transport_error.h"
 
 namespace imgmount {
 
@@ -27,9 +28,8 @@ struct RetryPolicy {
 
 // The wait before another attempt, after `failures` of them in a row; nullopt
 // when it is time to give up.
-std::optional<std::chrono::milliseconds> WaitBefore(const RetryPolicy& policy,
-                                                    int failures,
-                                                    const Trouble& trouble);
+std::optional<std::chrono::milliseconds> WaitBefore(
+    const RetryPolicy& policy, int failures, const TransportError& trouble);
 
 // Waits, telling `on_second` the seconds that are left as Docker counts them
 // down. False when `stopped` became true.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "fetch/http/retry.h"
 
 #include <gmock/gmock.h>
@@ -11,8 +12,8 @@ namespace {
 using std::chrono::milliseconds;
 using ::testing::ElementsAre;
 
-const Trouble kPassing{Error(ErrorCode::kUnavailable, "busy"),
-                       Trouble::Kind::kTransient};
+const TransportError kPassing{Error(ErrorCode::kUnavailable, "busy"),
+                              TransportError::Kind::kTransient};
 
 RetryPolicy Quiet(double random) {
   RetryPolicy policy;
@@ -39,13 +40,13 @@ TEST(Retry, SpreadsThoseWhoWait) {
 }
 
 TEST(Retry, DoesWhatTheServerSays) {
-  Trouble trouble = kPassing;
+  TransportError trouble = kPassing;
   trouble.retry_after = 7;
   EXPECT_EQ(WaitBefore(Quiet(0), 1, trouble), milliseconds(7000));
 }
 
 TEST(Retry, GivesUpOnAServerThatWantsHours) {
-  Trouble trouble = kPassing;
+  TransportError trouble = kPassing;
   trouble.retry_after = 3600;
   EXPECT_FALSE(WaitBefore(Quiet(0), 1, trouble));
 }

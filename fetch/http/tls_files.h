@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What TLS to one registry needs beyond the system's CAs.
 #ifndef IMGMOUNT_FETCH_HTTP_TLS_FILES_H_
 #define IMGMOUNT_FETCH_HTTP_TLS_FILES_H_

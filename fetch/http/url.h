@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Url: an absolute http or https URL, parsed by libcurl.
 #ifndef IMGMOUNT_FETCH_HTTP_URL_H_
 #define IMGMOUNT_FETCH_HTTP_URL_H_

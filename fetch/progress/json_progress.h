@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // JsonProgress: a pull as a stream of JSON objects, one a line.
 //
 // They are those of the Docker Engine's API (POST /images/create), so what

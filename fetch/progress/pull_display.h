@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // PullDisplay: a pull as `docker pull` shows it.
 //
 // On a terminal a line per layer, redrawn in place, with a bar where there is

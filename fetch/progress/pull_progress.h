@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // PullProgress: what a tool shows of a pull, from its first line to its last.
 #ifndef IMGMOUNT_FETCH_PROGRESS_PULL_PROGRESS_H_
 #define IMGMOUNT_FETCH_PROGRESS_PULL_PROGRESS_H_
@@ -6,7 +7,8 @@
 #include <memory>
 #include <string>
 
-#include "fetch/puller.h"
+#include "fetch/source/pull_observer.h"
+#include "meta/image/reference.h"
 
 namespace imgmount {
 

@@ -1,10 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
 // A pull in Docker's words.
 #ifndef IMGMOUNT_FETCH_PROGRESS_STEP_TEXT_H_
 #define IMGMOUNT_FETCH_PROGRESS_STEP_TEXT_H_
 
 #include <string>
 
-#include "fetch/puller.h"
+#include "fetch/source/pull_observer.h"
 
 namespace imgmount {
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Numbers as Docker prints them (docker/go-units).
 #ifndef IMGMOUNT_FETCH_PROGRESS_UNITS_H_
 #define IMGMOUNT_FETCH_PROGRESS_UNITS_H_

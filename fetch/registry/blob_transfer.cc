@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "fetch/registry/blob_transfer.h"
 
 #include <fmt/format.h>
@@ -8,7 +9,7 @@
 
 namespace imgmount {
 
-using Kind = Trouble::Kind;
+using Kind = TransportError::Kind;
 
 std::vector<std::string> BlobTransfer::RequestHeaders() const {
   if (position_ == 0 || !use_range_) return {};
@@ -18,7 +19,7 @@ std::vector<std::string> BlobTransfer::RequestHeaders() const {
 Attempt<void> BlobTransfer::CheckSize(const std::string& server,
                                       uint64_t size) const {
   if (size == blob_.size) return {};
-  return Give(
+  return FailAttempt(
       Error(ErrorCode::kCorrupt,
             fmt::format("{}: has {} bytes there, its descriptor says {}",
                         server, size, blob_.size)),
@@ -38,7 +39,7 @@ Attempt<void> BlobTransfer::Begin(const HttpResponse& response) {
       header == nullptr ? std::nullopt : ContentRange::Parse(*header);
   if (!range || range->first > position_) {
     use_range_ = false;
-    return Give(
+    return FailAttempt(
         Error(ErrorCode::kUnavailable,
               fmt::format("{}: sent another range than asked for", server)),
         Kind::kTransient);
@@ -52,7 +53,7 @@ Attempt<void> BlobTransfer::Write(std::span<const std::byte> bytes) {
   skip_ -= skipped;
   bytes = bytes.subspan(skipped);
   if (bytes.size() > blob_.size - position_) {
-    return Give(
+    return FailAttempt(
         Error(ErrorCode::kCorrupt,
               fmt::format("longer than the {} bytes its descriptor says",
                           blob_.size)),
@@ -60,7 +61,7 @@ Attempt<void> BlobTransfer::Write(std::span<const std::byte> bytes) {
   }
   if (bytes.empty()) return {};
   if (auto written = sink_.Write(bytes); !written) {
-    return Give(std::move(written).error(), Kind::kStop);
+    return FailAttempt(std::move(written).error(), Kind::kStop);
   }
   position_ += bytes.size();
   return {};
@@ -68,9 +69,10 @@ Attempt<void> BlobTransfer::Write(std::span<const std::byte> bytes) {
 
 Attempt<void> BlobTransfer::CheckComplete(const std::string& server) const {
   if (done()) return {};
-  return Give(Error(ErrorCode::kUnavailable,
-                    fmt::format("{}: the connection was closed early", server)),
-              Kind::kTransient);
+  return FailAttempt(
+      Error(ErrorCode::kUnavailable,
+            fmt::format("{}: the connection was closed early", server)),
+      Kind::kTransient);
 }
 
 }  // namespace imgmount

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // BlobTransfer: one blob on its way from whichever server sends it, in as many
 // attempts as it takes.
 //
@@ -12,7 +13,7 @@
 #include <vector>
 
 #include "fetch/http/http_client.h"
-#include "fetch/puller.h"
+#include "fetch/source/source.h"
 #include "meta/image/manifest.h"
 
 namespace imgmount {

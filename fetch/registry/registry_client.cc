@@ -1,13 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "fetch/registry/registry_client.h"
 
 #include <fmt/format.h>
 
-#include "fetch/registry/error_body.h"
+#include "fetch/http/error_body.h"
 
 namespace imgmount {
 namespace {
 
-using Kind = Trouble::Kind;
+using Kind = TransportError::Kind;
 
 }  // namespace
 
@@ -81,9 +82,10 @@ Attempt<HttpResponse> RegistryClient::AskIn(Scheme scheme,
 
   if (scheme == kHttp && !reached() && response.status == 400) {
     // How TLS servers greet plain HTTP.
-    return Give(Error(ErrorCode::kUnavailable,
-                      endpoint_.registry + ": does not speak plain HTTP"),
-                Kind::kProtocol);
+    return FailAttempt(
+        Error(ErrorCode::kUnavailable,
+              endpoint_.registry + ": does not speak plain HTTP"),
+        Kind::kProtocol);
   }
   scheme_ = scheme;
   if (response.status == 401 && !response.redirected) {
@@ -97,7 +99,7 @@ Attempt<HttpResponse> RegistryClient::AskIn(Scheme scheme,
   }
   if (!response.ok()) {
     return tl::unexpected(
-        StatusTrouble(response, endpoint_.registry, question.what));
+        StatusError(response, endpoint_.registry, question.what));
   }
   return response;
 }

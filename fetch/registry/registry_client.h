@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // RegistryClient: requests to one repository at one endpoint, in the scheme
 // that it speaks and with the authorization that it wants. Thread-safe.
 //
@@ -15,10 +16,10 @@
 #include <string>
 #include <vector>
 
+#include "fetch/auth/authenticator.h"
+#include "fetch/auth/credentials.h"
+#include "fetch/config/registries_conf.h"
 #include "fetch/http/http_client.h"
-#include "fetch/registry/authenticator.h"
-#include "fetch/registry/credentials.h"
-#include "fetch/registry/registries_conf.h"
 
 namespace imgmount {
 
@@ -39,7 +40,7 @@ class RegistryClient {
     std::function<bool()> stopped = {};
     std::string method = "GET";
   };
-  // A success, or Trouble; see HttpClient for `limit` and `body`.
+  // A success, or TransportError; see HttpClient for `limit` and `body`.
   Attempt<HttpResponse> Fetch(const Question& question, size_t limit);
   Attempt<HttpResponse> Stream(const Question& question, HttpBody& body);
 

@@ -1,16 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "fetch/registry/registry_source.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
+#include "fetch/http/error_body.h"
 #include "fetch/registry/blob_transfer.h"
-#include "fetch/registry/error_body.h"
 
 namespace imgmount {
 namespace {
 
-using Kind = Trouble::Kind;
+using Kind = TransportError::Kind;
 
 // Less than this is no progress: a server that sends a byte a time must not
 // keep us for ever.
@@ -70,13 +71,13 @@ RegistrySource::RegistrySource(const std::vector<Endpoint>& endpoints,
   }
 }
 
-Status RegistrySource::Ask(const Patience& patience, Ability needed,
+Status RegistrySource::Ask(const RetryState& retry_state, Ability needed,
                            const Question& question) {
   const auto stopped = [&] {
-    return patience.stopped() ||
+    return retry_state.stopped() ||
            (options_.http.stopped && options_.http.stopped());
   };
-  std::vector<std::optional<Trouble>> troubles(clients_.size());
+  std::vector<std::optional<TransportError>> troubles(clients_.size());
   const auto gave_final_answer = [&](size_t i) {
     return troubles[i] && troubles[i]->kind != Kind::kTransient &&
            !(troubles[i]->kind == Kind::kConnect && clients_[i]->reached());
@@ -97,16 +98,16 @@ Status RegistrySource::Ask(const Patience& patience, Ability needed,
     const Endpoint& endpoint = clients_[i]->endpoint();
     if (endpoint.*needed) continue;
     any_left_out = true;
-    troubles[i] = Trouble{Error(
+    troubles[i] = TransportError{Error(
         ErrorCode::kNotFound, fmt::format("{}: may not be asked for that ({})",
                                           endpoint.registry, endpoint.source))};
   }
 
   int failures = 0;
-  uint64_t progress = patience.progress();
+  uint64_t progress = retry_state.progress();
   while (true) {
     const size_t start = preferred_;
-    const Trouble* passing = nullptr;
+    const TransportError* passing = nullptr;
     for (size_t n = 0; n < clients_.size(); ++n) {
       const size_t i = (start + n) % clients_.size();
       if (gave_final_answer(i)) continue;
@@ -126,15 +127,16 @@ Status RegistrySource::Ask(const Patience& patience, Ability needed,
 
     // A link that drops now and then, but brings something every time, needs
     // no waits.
-    const bool came_further = patience.progress() - progress >= kProgressBytes;
-    progress = patience.progress();
+    const bool came_further =
+        retry_state.progress() - progress >= kProgressBytes;
+    progress = retry_state.progress();
     if (came_further) {
       failures = 0;
       continue;
     }
     const auto wait = WaitBefore(options_.retry, ++failures, *passing);
     if (!wait) return give_up();
-    if (!Wait(options_.retry, *wait, patience.on_second, stopped)) {
+    if (!Wait(options_.retry, *wait, retry_state.on_second, stopped)) {
       return Fail(ErrorCode::kCancelled, "interrupted");
     }
   }
@@ -166,19 +168,21 @@ Attempt<Source::Document> RegistrySource::ManifestFrom(
   const std::string* media_type = response.Find("content-type");
   if (media_type && WithoutParameters(*media_type) == "text/html" &&
       response.body.starts_with('<')) {
-    return Give(Error(ErrorCode::kCorrupt,
-                      fmt::format("{}: answered with a web page in place of "
-                                  "the manifest of {}; a proxy or a network's "
-                                  "login page may be in between",
-                                  endpoint.registry, what)),
-                Kind::kFinal);
+    return FailAttempt(
+        Error(ErrorCode::kCorrupt,
+              fmt::format("{}: answered with a web page in place of "
+                          "the manifest of {}; a proxy or a network's "
+                          "login page may be in between",
+                          endpoint.registry, what)),
+        Kind::kFinal);
   }
   const auto corrupt = [&](const std::string& claimed) {
-    return Give(Error(ErrorCode::kCorrupt,
-                      fmt::format("{}: the manifest of {} does not have the "
-                                  "digest {}",
-                                  endpoint.registry, what, claimed)),
-                Kind::kFinal);
+    return FailAttempt(
+        Error(ErrorCode::kCorrupt,
+              fmt::format("{}: the manifest of {} does not have the "
+                          "digest {}",
+                          endpoint.registry, what, claimed)),
+        Kind::kFinal);
   };
   if (wanted && DigestAs(wanted->algorithm(), response.body) != selector) {
     return corrupt(selector);
@@ -251,19 +255,19 @@ Status RegistrySource::FetchBlob(const Descriptor& descriptor, uint64_t offset,
                                  BlobSink& sink) {
   BlobTransfer transfer(descriptor, offset, sink);
   if (transfer.done()) return {};
-  const Patience patience{
+  const RetryState retry_state{
       .stopped = [&] { return sink.stopped(); },
       .on_second = [&](int seconds) { sink.OnRetryIn(seconds); },
       .progress = [&] { return transfer.position(); }};
   auto fetched =
-      Ask(patience, &Endpoint::can_pull,
+      Ask(retry_state, &Endpoint::can_pull,
           [&](RegistryClient& client) -> Attempt<void> {
             IMGMOUNT_ATTEMPT(
                 const HttpResponse response,
                 client.Stream({.path = "blobs/" + descriptor.digest.text(),
                                .what = kBlob,
                                .headers = transfer.RequestHeaders(),
-                               .stopped = patience.stopped},
+                               .stopped = retry_state.stopped},
                               transfer));
             return transfer.CheckComplete(response.url.authority());
           });
@@ -292,8 +296,8 @@ Status RegistrySource::FetchForeign(const Descriptor& descriptor,
       }
       last = Failure(std::move(response).error().error);
     } else {
-      last = Failure(
-          StatusTrouble(*response, request.url.authority(), kBlob).error);
+      last =
+          Failure(StatusError(*response, request.url.authority(), kBlob).error);
     }
   }
   return last;

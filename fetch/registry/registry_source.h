@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // RegistrySource: one image name at a registry, with its mirrors.
 //
 // Every question goes to the mirrors in their order and then to the registry
@@ -13,12 +14,12 @@
 #include <string>
 #include <vector>
 
+#include "fetch/auth/credentials.h"
+#include "fetch/config/registries_conf.h"
 #include "fetch/http/http_client.h"
 #include "fetch/http/retry.h"
-#include "fetch/puller.h"
-#include "fetch/registry/credentials.h"
-#include "fetch/registry/registries_conf.h"
 #include "fetch/registry/registry_client.h"
+#include "fetch/source/source.h"
 
 namespace imgmount {
 
@@ -42,7 +43,7 @@ class RegistrySource : public Source {
 
  private:
   // What a question looks like while it is asked again and again.
-  struct Patience {
+  struct RetryState {
     std::function<bool()> stopped = [] { return false; };
     std::function<void(int)> on_second = [](int) {};
     // How far it has come; more than before starts the counting anew.
@@ -51,7 +52,7 @@ class RegistrySource : public Source {
   using Question = std::function<Attempt<void>(RegistryClient&)>;
   // Which endpoints may be asked it.
   using Ability = bool Endpoint::*;
-  Status Ask(const Patience& patience, Ability needed,
+  Status Ask(const RetryState& retry_state, Ability needed,
              const Question& question);
 
   Attempt<Document> ManifestFrom(RegistryClient& client,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sizes in decimal units, as Docker prints them (docker/go-units).
 #ifndef IMGMOUNT_META_BASE_BYTE_SIZE_H_
 #define IMGMOUNT_META_BASE_BYTE_SIZE_H_

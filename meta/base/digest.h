@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Content digests, as in the OCI image-spec's descriptor.md: "sha256:<hex>".
 //
 // Digest names the bytes as published (a blob); DiffId names a layer's

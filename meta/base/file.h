@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Files: descriptors, whole reads, atomic writes, mappings.
 #ifndef IMGMOUNT_META_BASE_FILE_H_
 #define IMGMOUNT_META_BASE_FILE_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The one error type of imgmount.
 //
 // A function that can fail returns Result<T>. An Error has a code out of a

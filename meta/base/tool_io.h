@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where a tool reads and writes, so that tests can call it in-process.
 //
 // Every tool is `int XMain(args, io)` (args without the program's name)

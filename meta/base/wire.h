@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reading and writing the little-endian structures of our derived files.
 //
 // Structures are plain, packed by hand and trivially copyable; they are copied

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // XXH3, by the widest vector instructions that the processor has: the plain
 // functions of a distribution's library know only those that all have, and
 // take an eighth of the time that a span takes to be decoded.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Options and commands that a tool has declared, by what a user writes.
 #ifndef IMGMOUNT_META_CLI_APP_LOOKUP_H_
 #define IMGMOUNT_META_CLI_APP_LOOKUP_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What every tool does with its arguments before its own work.
 #ifndef IMGMOUNT_META_CLI_COMMAND_LINE_H_
 #define IMGMOUNT_META_CLI_COMMAND_LINE_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What may come next on a command line, for the shells' completion.
 #ifndef IMGMOUNT_META_CLI_COMPLETION_H_
 #define IMGMOUNT_META_CLI_COMPLETION_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A tool's manual page, made from the same declarations as its --help.
 #ifndef IMGMOUNT_META_CLI_MAN_PAGE_H_
 #define IMGMOUNT_META_CLI_MAN_PAGE_H_

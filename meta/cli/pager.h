@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Long output through a pager, as git does it.
 #ifndef IMGMOUNT_META_CLI_PAGER_H_
 #define IMGMOUNT_META_CLI_PAGER_H_

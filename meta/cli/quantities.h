@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sizes and durations as people write them.
 #ifndef IMGMOUNT_META_CLI_QUANTITIES_H_
 #define IMGMOUNT_META_CLI_QUANTITIES_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What somebody may have meant by a word that nothing is called.
 #ifndef IMGMOUNT_META_CLI_SUGGEST_H_
 #define IMGMOUNT_META_CLI_SUGGEST_H_

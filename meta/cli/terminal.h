@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a terminal is given.
 #ifndef IMGMOUNT_META_CLI_TERMINAL_H_
 #define IMGMOUNT_META_CLI_TERMINAL_H_

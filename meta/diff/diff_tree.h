@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // DiffTree: one side of a comparison.
 //
 // An image's union tree, a directory of this machine, or nothing at all: the

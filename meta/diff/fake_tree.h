@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A DiffTree made by hand, for tests: one call per path, parents first.
 //
 //   FakeTree().Dir("etc").File("etc/motd", "hello\n").With([](Inode& inode) {

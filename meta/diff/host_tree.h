@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A directory of this machine as one side of a comparison.
 //
 // Read as it is asked for, never following symlinks. Inode numbers are given

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What there is to say about the layers of an image, one by one.
 #ifndef IMGMOUNT_META_DIFF_LAYER_INFO_H_
 #define IMGMOUNT_META_DIFF_LAYER_INFO_H_

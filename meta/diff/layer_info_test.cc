@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "meta/diff/layer_info.h"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The states of an image: how it looked as of each of its layers.
 //
 // Layer indexes are loaded and trees merged when asked for. The tree files are
@@ -15,7 +16,7 @@
 #include <vector>
 
 #include "meta/base/result.h"
-#include "meta/layer/layer_index.h"
+#include "meta/tar/layer_index.h"
 #include "meta/union/union_tree.h"
 
 namespace imgmount {

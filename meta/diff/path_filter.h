@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // --exclude GLOB: which paths a comparison leaves out, with all below them.
 //
 // A pattern without a slash is matched against the name, as in `diff -x`; one

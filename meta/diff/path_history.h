@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the layers of an image did to one path.
 #ifndef IMGMOUNT_META_DIFF_PATH_HISTORY_H_
 #define IMGMOUNT_META_DIFF_PATH_HISTORY_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Names out of images on a terminal or in a line of text.
 #ifndef IMGMOUNT_META_DIFF_PRINTABLE_H_
 #define IMGMOUNT_META_DIFF_PRINTABLE_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What changed from one tree to another: path by path, and in which respect.
 //
 // Every path that is on one side only is listed, also below a directory that

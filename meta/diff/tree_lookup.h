@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Single files of a tree, by path.
 #ifndef IMGMOUNT_META_DIFF_TREE_LOOKUP_H_
 #define IMGMOUNT_META_DIFF_TREE_LOOKUP_H_

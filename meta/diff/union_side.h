@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // An image's union tree as one side of a comparison.
 #ifndef IMGMOUNT_META_DIFF_UNION_SIDE_H_
 #define IMGMOUNT_META_DIFF_UNION_SIDE_H_

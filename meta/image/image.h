@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Image: one platform's manifest and config, checked against each other.
 #ifndef IMGMOUNT_META_IMAGE_IMAGE_H_
 #define IMGMOUNT_META_IMAGE_IMAGE_H_

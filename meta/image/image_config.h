@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The image config: OCI image-spec config.md and Docker's superset of it.
 #ifndef IMGMOUNT_META_IMAGE_IMAGE_CONFIG_H_
 #define IMGMOUNT_META_IMAGE_IMAGE_CONFIG_H_

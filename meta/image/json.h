@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // JSON from strangers: parsed within limits, read with checks.
 #ifndef IMGMOUNT_META_IMAGE_JSON_H_
 #define IMGMOUNT_META_IMAGE_JSON_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // "nginx@3": the image as of its layer 3, as imgmount and imgdiff take it.
 //
 // Layers count from 0, the bottom one; @0 is the bottom layer alone. A digest

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "meta/image/manifest.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Manifests and indexes: OCI image-spec manifest.md and image-index.md, and
 // Docker's schema 2. Parsing checks everything that is used, limits size and
 // depth, and names what is wrong; nothing here trusts a registry. Values.

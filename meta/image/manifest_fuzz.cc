@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whatever a registry sends as manifest, index or config: an error or a value.
 #include <cstdint>
 #include <string_view>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Platforms: "linux/amd64", "linux/arm64/v8" (containerd's platforms syntax:
 // os[/arch[/variant]], or an architecture alone; x86_64, aarch64 … normalised).
 #ifndef IMGMOUNT_META_IMAGE_PLATFORM_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Image references: "nginx", "user/app:1.2", "localhost:5000/x@sha256:…".
 //
 // The rules and defaults are Docker's (distribution/reference): a first

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whatever the text: an error, or a reference that its own forms name.
 #include <cstdint>
 #include <cstdlib>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // BlobSource: the compressed bytes of one layer, wherever they are.
 //
 // A blob in the cache is a file; a lazily mounted one answers from HTTP range

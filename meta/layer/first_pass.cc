@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "meta/layer/first_pass.h"
 
 #include <fmt/format.h>
@@ -12,7 +13,7 @@
 
 #include "meta/layer/layer_decoder.h"
 #include "meta/layer/piece.h"
-#include "meta/layer/tar_walk.h"
+#include "meta/tar/tar_walk.h"
 
 namespace imgmount {
 namespace {

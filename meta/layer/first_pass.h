@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // FirstPass: a layer's bytes stream through once, and everything that a mount
 // needs comes out: digest, diff ID, layer index, span table and, for encodings
 // without a resumable state, a re-encoded copy.
@@ -21,7 +22,7 @@
 
 #include "meta/base/digest.h"
 #include "meta/base/result.h"
-#include "meta/layer/layer_index.h"
+#include "meta/tar/layer_index.h"
 
 namespace imgmount {
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "meta/layer/first_pass.h"
 
 #include <gmock/gmock.h>
@@ -12,7 +13,7 @@
 
 #include "meta/base/digest.h"
 #include "meta/base/file.h"
-#include "meta/layer/gzip_stream.h"
+#include "meta/gzip/gzip_stream.h"
 #include "meta/layer/span_table.h"
 #include "tests/support/indexed_layer.h"
 #include "tests/support/tar_builder.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // FrameWriter: the re-encoded copy of what cannot be decoded from its middle:
 // independent zstd frames, each of which is one span.
 #ifndef IMGMOUNT_META_LAYER_FRAME_WRITER_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a first pass costs, and its parts; what one span costs to read again.
 //
 //   cmake --build --preset release --target layer_bench && layer_bench
@@ -19,7 +20,7 @@
 #include "meta/layer/first_pass.h"
 #include "meta/layer/layer_decoder.h"
 #include "meta/layer/span_table.h"
-#include "meta/layer/tar_walk.h"
+#include "meta/tar/tar_walk.h"
 #include "tests/support/tar_builder.h"
 
 namespace imgmount {

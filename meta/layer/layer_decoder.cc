@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "meta/layer/layer_decoder.h"
 
 #include <algorithm>
@@ -5,12 +6,12 @@
 #include <string>
 #include <vector>
 
-#include "meta/layer/bzip2_stream.h"
-#include "meta/layer/gzip_stream.h"
+#include "meta/codec/bzip2_stream.h"
+#include "meta/codec/xz_stream.h"
+#include "meta/codec/zstd_stream.h"
+#include "meta/gzip/gzip_stream.h"
+#include "meta/gzip/sparse_window.h"
 #include "meta/layer/program_start.h"
-#include "meta/layer/sparse_window.h"
-#include "meta/layer/xz_stream.h"
-#include "meta/layer/zstd_stream.h"
 
 namespace imgmount {
 namespace {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // LayerDecoder: compressed bytes in, tar and spans out; one for each encoding.
 // Used by one thread.
 #ifndef IMGMOUNT_META_LAYER_LAYER_DECODER_H_

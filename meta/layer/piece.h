@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Pieces of a stream on their way through a first pass: buffers out of a
 // bounded pool, shared by the stages that read them, and the queues between.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "meta/layer/program_start.h"
 
 #include <elf.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where programs and shared libraries begin in a layer.
 //
 // Whoever starts a program reads the front of its file and of each library's

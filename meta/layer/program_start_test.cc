@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "meta/layer/program_start.h"
 
 #include <elf.h>
@@ -14,7 +15,7 @@ bool Holds(const std::string& bytes, uint64_t offset) {
   return HoldsProgramStart(std::as_bytes(std::span(bytes)), offset);
 }
 
-TEST(ProgramStart, IsFoundAtABlockOfTheTar) {
+TEST(AccessProfile, IsFoundAtABlockOfTheTar) {
   const std::string program = *ReadFile("/proc/self/exe", 256 << 20);
   EXPECT_TRUE(Holds(program, 0));
   EXPECT_TRUE(Holds(std::string(1024, '\0') + program, 512));
@@ -27,7 +28,7 @@ TEST(ProgramStart, IsFoundAtABlockOfTheTar) {
   }
 }
 
-TEST(ProgramStart, IsNoSmallOrForeignOne) {
+TEST(AccessProfile, IsNoSmallOrForeignOne) {
   std::string header =
       ReadFile("/proc/self/exe", 256 << 20)->substr(0, sizeof(Elf64_Ehdr));
   for (const char wrong : {'\0', '\x7f', '\x03'}) {

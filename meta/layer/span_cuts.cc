@@ -1,12 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "meta/layer/span_cuts.h"
 
 #include <algorithm>
 #include <string>
 
 #include "meta/base/xxh3.h"
-#include "meta/layer/gzip_stream.h"
+#include "meta/gzip/gzip_stream.h"
+#include "meta/gzip/sparse_window.h"
 #include "meta/layer/span_writer.h"
-#include "meta/layer/sparse_window.h"
 
 namespace imgmount {
 namespace {

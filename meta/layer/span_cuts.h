@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Cutting spans where only a part of them is read.
 //
 // What is read of a span costs decoding all that is before it in the span, and

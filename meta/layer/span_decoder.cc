@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 #include <zstd.h>
 
@@ -5,10 +6,10 @@
 #include <vector>
 
 #include "meta/base/xxh3.h"
-#include "meta/layer/gzip_stream.h"
+#include "meta/codec/zstd_stream.h"
+#include "meta/gzip/gzip_stream.h"
 #include "meta/layer/span_format.h"
 #include "meta/layer/span_table.h"
-#include "meta/layer/zstd_stream.h"
 
 namespace imgmount {
 namespace {

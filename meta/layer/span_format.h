@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The span table's file: shared by who writes and who reads it.
 //
 //   Header

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // SpanTable: how to produce any byte of a layer's uncompressed tar without
 // decoding what comes before it.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Any bytes as a span table with right checksums, over any bytes as a blob:
 // spans that are in order, cuts that are within them, and no byte that its
 // checksum does not vouch for.

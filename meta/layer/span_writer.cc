@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "meta/layer/span_writer.h"
 
 #include <fcntl.h>
@@ -10,7 +11,7 @@
 
 #include "meta/base/digest.h"
 #include "meta/base/wire.h"
-#include "meta/layer/gzip_stream.h"
+#include "meta/gzip/gzip_stream.h"
 
 namespace imgmount {
 namespace {

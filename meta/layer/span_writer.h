@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // SpanWriter: makes the span table's file while a layer is being decoded.
 #ifndef IMGMOUNT_META_LAYER_SPAN_WRITER_H_
 #define IMGMOUNT_META_LAYER_SPAN_WRITER_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // TarOutput: where a decoder puts a layer's uncompressed tar; who reads it gets
 // it in pieces. Also the place where a bomb is noticed. One thread writes.
 #ifndef IMGMOUNT_META_LAYER_TAR_OUTPUT_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which packages are installed in a tree, by the databases of dpkg, apk and
 // rpm that lie in it.
 #ifndef IMGMOUNT_META_PACKAGES_INSTALLED_PACKAGES_H_

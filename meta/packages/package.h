@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // An installed package, of whatever package manager.
 #ifndef IMGMOUNT_META_PACKAGES_PACKAGE_H_
 #define IMGMOUNT_META_PACKAGES_PACKAGE_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "meta/packages/package_diff.h"
 
 #include <algorithm>
@@ -8,7 +9,7 @@
 #include <set>
 #include <tuple>
 
-#include "meta/diff/change_report.h"
+#include "meta/changes/change_report.h"
 #include "meta/diff/printable.h"
 
 namespace imgmount {

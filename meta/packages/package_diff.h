@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which packages came, went, or changed their version.
 #ifndef IMGMOUNT_META_PACKAGES_PACKAGE_DIFF_H_
 #define IMGMOUNT_META_PACKAGES_PACKAGE_DIFF_H_

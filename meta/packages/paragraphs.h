@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The text databases of dpkg and apk: paragraphs of "Key: value" lines.
 #ifndef IMGMOUNT_META_PACKAGES_PARAGRAPHS_H_
 #define IMGMOUNT_META_PACKAGES_PARAGRAPHS_H_

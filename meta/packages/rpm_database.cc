@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "meta/packages/rpm_database.h"
 
 #include <fmt/format.h>

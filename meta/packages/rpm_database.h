@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The SQLite database of rpm (rpmdb.sqlite), rpm's default since 4.16.
 #ifndef IMGMOUNT_META_PACKAGES_RPM_DATABASE_H_
 #define IMGMOUNT_META_PACKAGES_RPM_DATABASE_H_

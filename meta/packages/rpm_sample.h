@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Databases of rpm, made in memory and on disk for tests.
 #ifndef IMGMOUNT_META_PACKAGES_RPM_SAMPLE_H_
 #define IMGMOUNT_META_PACKAGES_RPM_SAMPLE_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Text in columns, as it stands on a terminal.
 #ifndef IMGMOUNT_META_REPORT_COLUMNS_H_
 #define IMGMOUNT_META_REPORT_COLUMNS_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What `docker history` says about an image: a row per build step.
 #ifndef IMGMOUNT_META_REPORT_HISTORY_H_
 #define IMGMOUNT_META_REPORT_HISTORY_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What `docker image inspect` says about an image.
 #ifndef IMGMOUNT_META_REPORT_INSPECT_H_
 #define IMGMOUNT_META_REPORT_INSPECT_H_

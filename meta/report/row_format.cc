@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "meta/report/row_format.h"
 
 #include <nlohmann/json.hpp>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rows by a --format of Docker's: a template per row, or with "table " in
 // front aligned below a line of headers.
 #ifndef IMGMOUNT_META_REPORT_ROW_FORMAT_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sizes, times and widths as Docker prints them (docker/go-units, and Go's
 // time package).
 #ifndef IMGMOUNT_META_REPORT_UNITS_H_

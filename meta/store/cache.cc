@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "meta/store/cache.h"
 
 #include <fmt/format.h>
@@ -172,7 +173,7 @@ fs::path Cache::LayerFolder(const Digest& digest) const {
   return folder_ / "imgmount" / "layers" / digest.hex();
 }
 
-fs::path Cache::StartsPath(std::string_view key) const {
+fs::path Cache::ProfilesPath(std::string_view key) const {
   return folder_ / "imgmount" / "starts" / key;
 }
 

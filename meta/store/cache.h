@@ -1,11 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
 // Cache: the folder that holds images, as an OCI image layout.
 //
 //   oci-layout, index.json        the layout; skopeo, umoci, crane read it
 //   blobs/sha256/<hex>            manifests, configs, layers: as published
 //   imgmount/layers/<hex>/        derived files of one layer, by blob digest
 //   imgmount/trees/<key>          merged trees, by chain ID (see layer_store.h)
-//   imgmount/starts/<key>         likewise, what programs read (starts_file.h)
-//   imgmount/partial/<hex>        downloads under way
+//   imgmount/starts/<key>         likewise, what programs read
+//   (access_profile_file.h) imgmount/partial/<hex>        downloads under way
 //   imgmount/locks/<name>         flock(2) files
 //   imgmount/mounts/<name>        what is mounted where (see mount_record.h)
 //
@@ -53,7 +54,7 @@ class Cache {
   std::filesystem::path PartialPath(const Digest& digest) const;
   std::filesystem::path LayerFolder(const Digest& digest) const;
   std::filesystem::path TreePath(std::string_view key) const;
-  std::filesystem::path StartsPath(std::string_view key) const;
+  std::filesystem::path ProfilesPath(std::string_view key) const;
   Result<FileLock> Lock(std::string_view name) const;
   // nullopt while another process has it.
   Result<std::optional<FileLock>> TryLock(std::string_view name) const;

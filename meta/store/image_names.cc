@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "meta/store/image_names.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Names of cached images, as people see and mistype them.
 #ifndef IMGMOUNT_META_STORE_IMAGE_NAMES_H_
 #define IMGMOUNT_META_STORE_IMAGE_NAMES_H_

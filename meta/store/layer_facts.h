@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // LayerFacts: what the first pass over a layer found out, in a few lines of
 // JSON beside its other derived files. Written last: where it stands, the
 // others stood as well.

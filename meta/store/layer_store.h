@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Derived files of the layers and images in a cache: found, checked, and
 // rebuilt from the blobs when anything about them is wrong. No network: a blob
 // that is missing is kNotFound. A layer that has another diff ID than the
@@ -14,10 +15,10 @@
 
 #include "meta/image/image.h"
 #include "meta/layer/blob_source.h"
-#include "meta/layer/layer_index.h"
 #include "meta/layer/span_cuts.h"
 #include "meta/layer/span_table.h"
 #include "meta/store/cache.h"
+#include "meta/tar/layer_index.h"
 #include "meta/union/union_tree.h"
 
 namespace imgmount {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // MountRecord: "this image of the cache is mounted there".
 //
 // A mount's process has one for as long as it serves, unless none could be made

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // UseLock: "this image is in use, keep its files".
 //
 // Whoever reads an image's layers for longer than a moment, or is about to

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A parsed template.
 #ifndef IMGMOUNT_META_TEMPLATE_AST_H_
 #define IMGMOUNT_META_TEMPLATE_AST_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The functions that templates call, but for "and" and "or", which do not
 // evaluate all of their arguments.
 #ifndef IMGMOUNT_META_TEMPLATE_FUNCTIONS_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // JSON as Go's encoding/json writes it.
 #ifndef IMGMOUNT_META_TEMPLATE_GO_JSON_H_
 #define IMGMOUNT_META_TEMPLATE_GO_JSON_H_

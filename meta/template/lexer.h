@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A template's text as tokens.
 #ifndef IMGMOUNT_META_TEMPLATE_LEXER_H_
 #define IMGMOUNT_META_TEMPLATE_LEXER_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "meta/template/parser.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #ifndef IMGMOUNT_META_TEMPLATE_PARSER_H_
 #define IMGMOUNT_META_TEMPLATE_PARSER_H_
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Go's fmt.Sprintf, for what templates have.
 #ifndef IMGMOUNT_META_TEMPLATE_PRINTF_H_
 #define IMGMOUNT_META_TEMPLATE_PRINTF_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Go's text/template over JSON values, as far as Docker's --format has it:
 // fields, pipelines, variables, if, with, range, comparisons, and Docker's
 // functions (json, split, join, title, lower, upper, pad, truncate) beside

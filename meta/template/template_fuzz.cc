@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whatever the template: an error or a text.
 #include <cstdint>
 #include <nlohmann/json.hpp>

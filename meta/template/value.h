@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a template computes with.
 #ifndef IMGMOUNT_META_TEMPLATE_VALUE_H_
 #define IMGMOUNT_META_TEMPLATE_VALUE_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "meta/union/block_writer.h"
 
 #include <unistd.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // BlockWriter: a tree file as it is being written, front to back, with the
 // checksums of its blocks (tree_format.h).
 #ifndef IMGMOUNT_META_UNION_BLOCK_WRITER_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The textual form of a tree. One line per path, sorted by path bytewise; the
 // root is "/". Fields are separated by one space; bytes other than visible
 // ASCII, and the backslash, are written \xNN:
@@ -28,7 +29,7 @@
 #include <utility>
 #include <vector>
 
-#include "meta/layer/entry_path.h"
+#include "meta/tar/entry_path.h"
 #include "meta/union/union_tree.h"
 
 namespace imgmount {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Layers made in memory, for tests of the union: one call per entry.
 //
 //   LayerBuilder().Dir("etc").File("etc/motd", 5).Whiteout("etc/passwd")
@@ -11,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "meta/layer/layer_index.h"
+#include "meta/tar/layer_index.h"
 
 namespace imgmount::testing {
 

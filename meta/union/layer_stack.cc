@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "meta/union/layer_stack.h"
 
 #include <fmt/format.h>
@@ -5,7 +6,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "meta/layer/entry_path.h"
+#include "meta/tar/entry_path.h"
 
 namespace imgmount {
 namespace {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // LayerStack: the union of an image's layers in memory, while its tree file is
 // being made.
 //
@@ -14,7 +15,7 @@
 #include <vector>
 
 #include "meta/base/result.h"
-#include "meta/layer/layer_index.h"
+#include "meta/tar/layer_index.h"
 #include "meta/union/name_table.h"
 #include "meta/union/union_tree.h"
 

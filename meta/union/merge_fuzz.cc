@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // libFuzzer: no layers, whatever their entries, make Merge() crash or hang, or
 // write a file that cannot be walked.
 //
@@ -13,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-#include "meta/layer/layer_index.h"
+#include "meta/tar/layer_index.h"
 #include "meta/union/union_tree.h"
 
 namespace imgmount {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The rules of the union, one claim per test.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

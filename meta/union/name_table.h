@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // NameTable: finds the node of a name in a directory. Open addressing; never
 // forgets a name.
 #ifndef IMGMOUNT_META_UNION_NAME_TABLE_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "meta/union/tree_file.h"
 
 #include <sys/stat.h>
@@ -11,7 +12,7 @@
 
 #include "meta/base/wire.h"
 #include "meta/base/xxh3.h"
-#include "meta/layer/entry_path.h"
+#include "meta/tar/entry_path.h"
 
 namespace imgmount {
 namespace {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // TreeFile: a UnionTree over the bytes of a tree file (tree_format.h).
 #ifndef IMGMOUNT_META_UNION_TREE_FILE_H_
 #define IMGMOUNT_META_UNION_TREE_FILE_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The tree file: what it stores, and that nothing but that is ever shown.
 #include "meta/union/tree_file.h"
 

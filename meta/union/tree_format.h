@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The tree file, byte by byte. Little-endian; made by tree_writer.cc, read by
 // tree_file.cc.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // For tests and fuzzing: makes the checksums of a tree file right again after
 // its bytes were changed, so that what lies behind them is reached.
 #ifndef IMGMOUNT_META_UNION_TREE_SEAL_H_

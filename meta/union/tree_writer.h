@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Writes the tree file of a stack of layers.
 #ifndef IMGMOUNT_META_UNION_TREE_WRITER_H_
 #define IMGMOUNT_META_UNION_TREE_WRITER_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the union costs: merging, opening, and the operations FUSE stands on.
 //
 //   cmake --build --preset release --target union_bench && union_bench
@@ -16,7 +17,7 @@
 #include <string>
 #include <vector>
 
-#include "meta/layer/layer_index.h"
+#include "meta/tar/layer_index.h"
 #include "meta/union/union_tree.h"
 
 namespace imgmount {

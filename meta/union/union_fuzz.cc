@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // libFuzzer: no tree file, whatever its bytes, makes a reader crash or hang.
 //
 // Checksums are made right first, so that the fuzzer gets behind them. The

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // UnionTree: the files of an image as they look mounted, in one mapped file.
 //
 // Made once per stack of layers by Merge(), then opened in constant time:
@@ -24,7 +25,7 @@
 #include <vector>
 
 #include "meta/base/result.h"
-#include "meta/layer/layer_index.h"
+#include "meta/tar/layer_index.h"
 
 namespace imgmount {
 

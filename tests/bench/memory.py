@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Memory that costs the same whenever it is used.
 
 A virtual machine may tell its host which pages are free, and the host takes them

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ways to get at an image's files that are measured side by side.
 
 A peer makes an image ready to read from nothing (`pull`) and mounts what is

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Named images: what a layer can hold, and every way to be wrong.
 //
 // Each is a handful of layers as published, made here from scratch, the same

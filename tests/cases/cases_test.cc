@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The named cases, held against tests/golden. To write what they give now:
 // IMGMOUNT_UPDATE_GOLDEN=1 build/dev/test-bin/cases_test
 #include "tests/cases/cases.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Damaged derived files, through the whole stack from the cache to the bytes
 // of a file: what is shown is right, or it is an error; and opening the image
 // again puts it right.
@@ -13,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "fs/tree_reader.h"
+#include "fs/read/tree_reader.h"
 #include "meta/base/xxh3.h"
 #include "meta/store/layer_store.h"
 #include "tests/support/image_writer.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every way to have one name in three layers, against the kernel's overlayfs
 // and umoci.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/differential/facts.h"
 
 #include <fcntl.h>
@@ -15,7 +16,7 @@
 
 #include "meta/base/file.h"
 #include "meta/base/xxh3.h"
-#include "meta/layer/entry_path.h"
+#include "meta/tar/entry_path.h"
 
 namespace imgmount::testing {
 namespace {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Facts: everything a user can see of a tree of files, path by path, whether
 // it comes from a UnionTree, a mount or a folder that another tool unpacked.
 #ifndef IMGMOUNT_TESTS_DIFFERENTIAL_FACTS_H_

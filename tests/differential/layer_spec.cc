@@ -1,8 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/differential/layer_spec.h"
 
 #include <fmt/format.h>
 
-#include "meta/layer/entry_path.h"
+#include "meta/tar/entry_path.h"
 #include "tests/support/tar_builder.h"
 
 namespace imgmount::testing {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // LayerSpec: what a test puts into one layer, from which its tar is made, and
 // by which the oracles know what the tar says.
 #ifndef IMGMOUNT_TESTS_DIFFERENTIAL_LAYER_SPEC_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The oracles: programs that we did not write, showing an image their way.
 // They need root. Failures of the oracles themselves are exceptions.
 #ifndef IMGMOUNT_TESTS_DIFFERENTIAL_ORACLES_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Our own way from tars to facts: first pass, merge, tree file.
 #ifndef IMGMOUNT_TESTS_DIFFERENTIAL_PIPELINE_H_
 #define IMGMOUNT_TESTS_DIFFERENTIAL_PIPELINE_H_

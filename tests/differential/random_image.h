@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Random images, the same for the same seed.
 #ifndef IMGMOUNT_TESTS_DIFFERENTIAL_RANDOM_IMAGE_H_
 #define IMGMOUNT_TESTS_DIFFERENTIAL_RANDOM_IMAGE_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Compares random images with the oracles.
 //
 //   random_images [--seed N] [--count M] [--imgmount TOOL]

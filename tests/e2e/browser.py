@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Headless Chromium, by the WebDriver protocol that chromedriver speaks."""
 
 import http.client

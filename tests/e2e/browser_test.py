@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """imgdiff --html in a real browser."""
 
 import harness

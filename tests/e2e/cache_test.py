@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """imgcache, with images from a registry and real mounts."""
 
 import json

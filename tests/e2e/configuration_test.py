@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where an image comes from, by the configuration that other tools read too:
 short names, mirrors, hosts.toml, proxies."""
 

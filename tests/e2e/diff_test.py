@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """imgdiff of random image pairs against diff(1) of what umoci unpacks."""
 
 import os

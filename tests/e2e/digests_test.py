@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The digest of an image is the one that skopeo sees, whatever it comes from."""
 
 import json

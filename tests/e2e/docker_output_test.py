@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """imghistory and imginspect, to the letter: against golden files, and against
 what podman and skopeo say about the same image."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Images of a container engine on this machine, by a small fake of its API and
 by podman's service: docker-daemon:REF and containers-storage:REF."""
 

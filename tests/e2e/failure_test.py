@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What goes wrong is said in one line that names it, with a documented exit
 status; nothing half-written keeps a final name, and nothing stays mounted."""
 

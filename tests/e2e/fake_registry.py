@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A registry that lies: serves a layout's blobs under any repository, and
 answers what a test tells it to."""
 

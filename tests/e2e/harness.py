@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the end-to-end tests share: the built tools, a scratch folder, images,
 registries and mounts.
 

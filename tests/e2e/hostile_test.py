@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Documents and layers that mean harm: an error that names the thing, in little
 memory. (What a tar can do wrong, entry by entry, is in tests/cases.)"""
 

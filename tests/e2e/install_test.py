@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an installation has besides the tools: manual pages, completion, and
 mount(8)'s helper."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pulls and mounts that end by SIGKILL, and many at a time: no byte that has
 arrived is fetched again, and everything comes out right."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A mount answers as a local file system would: by every way to read, and to
 everything that would change it; and other file systems can stand on it."""
 

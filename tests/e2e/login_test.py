@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The real registry behind TLS with a private CA, behind a password, and behind
 a token server; all by configuration that other tools read as well."""
 

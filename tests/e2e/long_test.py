@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What takes minutes: images of a million entries and of large files, and
 hundreds of killed pulls. scripts/test --long runs it; ctest does not."""
 

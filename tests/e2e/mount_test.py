@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A mounted image shows what is in the image, to every program."""
 
 import errno

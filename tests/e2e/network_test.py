@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Networks and servers that misbehave: what is transient is overcome, without
 fetching a byte twice that has arrived."""
 

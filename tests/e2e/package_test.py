@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Debian's package: what cpack makes is installed into a clean root, does its
 main job there, and leaves nothing behind."""
 

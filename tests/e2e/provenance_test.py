@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which layer a file is from, and an image's layers and states as folders."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a pull looks like on a terminal, and what Ctrl-C leaves there."""
 
 import fcntl

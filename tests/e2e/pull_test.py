@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pulling from a real registry into a cache that others can read."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A terminal's screen as far as progress displays use one."""
 
 import re

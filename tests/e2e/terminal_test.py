@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """On a terminal: pagers and colours as git has them."""
 
 import signal

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A user without any privilege mounts, reads and unmounts."""
 
 import os

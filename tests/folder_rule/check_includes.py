@@ -1,30 +1,72 @@
 #!/usr/bin/env python3
-"""check_includes.py TOP: who may include whom.
+# SPDX-License-Identifier: Apache-2.0
+"""check_includes.py TOP: which room may include which.
 
-meta/ includes only meta/; fetch/ and fs/ include meta/ and themselves. Only a
-tool's *_main.{h,cc} joins them, and tests may use anything. Prints the lines
-that break the rule and ends 1 if there are any.
+The rule is the table of rooms in TOP/ARCHITECTURE.md: a row names a room (a
+folder), its idea, and the rooms that it stands on. Its files include headers of
+these and of its own, by their path from the top; tests, fuzz targets and
+benchmarks may use anything. Prints what breaks the rule, a row that says more
+than the code does included, and ends 1 if there is anything.
 """
 
 import pathlib
 import re
 import sys
 
-MAY_INCLUDE = {"meta": {"meta"}, "fetch": {"meta", "fetch"}, "fs": {"meta", "fs"}}
-EXEMPT = re.compile(r"_(main|test|fuzz|bench)\.(h|cc)$")
+TOPS = ("meta", "fetch", "fs", "tools")
+UNRULED = re.compile(r"_(test|fuzz|bench)\.(h|cc)$")
 INCLUDE = re.compile(r'\s*#\s*include\s*"([^"]+)"')
+ROW = re.compile(r"\| `([a-z_/]+)` \|[^|]*\|([^|]*)\|$")
 
 
-def violations(top):
-    for folder, allowed in MAY_INCLUDE.items():
+def table(top):
+    """The rooms that each room may include."""
+    rows = {}
+    for line in (top / "ARCHITECTURE.md").read_text().splitlines():
+        row = ROW.match(line)
+        if row:
+            rows[row[1]] = set(re.findall(r"`([a-z_/]+)`", row[2]))
+    return rows
+
+
+def includes(top):
+    """(file, line number, included path) of all files that the rule is for."""
+    for folder in TOPS:
         for path in sorted((top / folder).rglob("*")):
-            if path.suffix not in (".h", ".cc") or EXEMPT.search(path.name):
+            if path.suffix not in (".h", ".cc") or UNRULED.search(path.name):
                 continue
             for number, line in enumerate(path.read_text().splitlines(), 1):
                 include = INCLUDE.match(line)
-                if include and include[1].split("/")[0] not in allowed:
-                    yield (f"{path.relative_to(top)}:{number}: {folder}/ may "
-                           f'not include "{include[1]}"')
+                if include:
+                    yield path.relative_to(top), number, include[1]
+
+
+def violations(top):
+    rows = table(top)
+    unused = {(room, below) for room in rows for below in rows[room]}
+    for path, number, included in includes(top):
+        room, below = str(path.parent), str(pathlib.PurePath(included).parent)
+        unused.discard((room, below))
+        if room not in rows:
+            yield f"{path}: the room {room} is not in ARCHITECTURE.md's table"
+        elif below != room and below not in rows[room]:
+            yield f'{path}:{number}: {room} may not include "{included}"'
+    for room, below in sorted(unused):
+        yield f"ARCHITECTURE.md: {room} does not include anything of {below}"
+    yield from circles(rows)
+
+
+def circles(rows):
+    """Rooms that stand on themselves, by whatever way round."""
+    for room in sorted(rows):
+        reached, todo = set(), [room]
+        while todo:
+            for below in rows.get(todo.pop(), ()):
+                if below not in reached:
+                    reached.add(below)
+                    todo.append(below)
+        if room in reached:
+            yield f"ARCHITECTURE.md: {room} stands on itself"
 
 
 if __name__ == "__main__":

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Runs a fuzz target over files, without a fuzzer: its seeds and its past
 // findings stay tested by every compiler.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Writes the named cases as the fuzz targets take them: DIR/<target>/<case>.
 //
 //   write_seeds DIR
@@ -11,7 +12,7 @@
 #include <vector>
 
 #include "meta/base/file.h"
-#include "meta/store/starts_file.h"
+#include "meta/store/access_profile_file.h"
 #include "meta/union/union_tree.h"
 #include "tests/cases/cases.h"
 #include "tests/support/tar_builder.h"
@@ -89,10 +90,10 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: write_seeds DIR\n");
     return 64;
   }
-  Write(std::filesystem::path(argv[1]) / "starts_file_fuzz" / "two",
-        imgmount::FormatStarts(
-            std::vector<imgmount::ProgramStart>{{{1, 2, 3}, {4, 5, 6}},
-                                                {{7, 8, 9}}},
+  Write(std::filesystem::path(argv[1]) / "access_profile_file_fuzz" / "two",
+        imgmount::FormatProfiles(
+            std::vector<imgmount::AccessProfile>{{{1, 2, 3}, {4, 5, 6}},
+                                                 {{7, 8, 9}}},
             ""));
   for (const Case& image : GoodCases()) WriteSeeds(argv[1], image);
   for (const Case& image : HostileCases()) WriteSeeds(argv[1], image);

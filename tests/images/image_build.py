@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Builds a real image the way `docker build` does: a root file system by
 mmdebstrap, then steps run in it, each one's changes becoming a layer.
 

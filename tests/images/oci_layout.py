@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writes an OCI image layout: blobs, configs, manifests, indexes and names.
 
 What a caller hands over is written as it is, also when it makes no sense:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small layers, written as the tree that they hold:
 
     tar(dir("etc"), file("etc/motd", b"hello"), symlink("m", "etc/motd"))

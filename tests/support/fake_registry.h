@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // FakeRegistry: a registry of the OCI distribution-spec, as far as pulling
 // goes, whose manners a test can spoil; and images to put into it.
 #ifndef IMGMOUNT_TESTS_SUPPORT_FAKE_REGISTRY_H_

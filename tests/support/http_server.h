@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // HttpServer: an HTTP/1.1 server on loopback that answers what a test wants,
 // also what no decent server would.
 #ifndef IMGMOUNT_TESTS_SUPPORT_HTTP_SERVER_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Images made in a cache, for tests: layers from tars, then manifest and
 // config around them.
 #ifndef IMGMOUNT_TESTS_SUPPORT_IMAGE_WRITER_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A layer on disk after its first pass, and what its spans must give.
 #ifndef IMGMOUNT_TESTS_SUPPORT_INDEXED_LAYER_H_
 #define IMGMOUNT_TESTS_SUPPORT_INDEXED_LAYER_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/support/tar_builder.h"
 
 #include <bzlib.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tars made in memory, for tests: one call per entry, then what differs.
 //
 //   TarBuilder()

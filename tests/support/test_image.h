@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Images in memory, for tests of fs/: layers whose tars are stored spans, and
 // the real union tree over them.
 #ifndef IMGMOUNT_TESTS_SUPPORT_TEST_IMAGE_H_
@@ -14,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-#include "fs/tree_reader.h"
+#include "fs/read/tree_reader.h"
 #include "meta/base/xxh3.h"
 #include "meta/layer/span_table.h"
 #include "meta/union/layer_builder.h"

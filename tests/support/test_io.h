@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // TestIo: what a tool prints, and an environment of a test's own.
 #ifndef IMGMOUNT_TESTS_SUPPORT_TEST_IO_H_
 #define IMGMOUNT_TESTS_SUPPORT_TEST_IO_H_

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where an image is to be had, by all the configuration there is.
+#ifndef IMGMOUNT_FETCH_CONFIG_ENDPOINTS_H_
+#define IMGMOUNT_FETCH_CONFIG_ENDPOINTS_H_
+
+#include <vector>
+
+#include "fetch/config/registries_conf.h"
+#include "meta/base/result.h"
+#include "meta/base/tool_io.h"
+#include "meta/image/reference.h"
+
+namespace imgmount {
+
+// What registries.conf says of the image; where it has no entry, what a
+// hosts.toml says; else the registry in its name. Certificates are those of
+// hosts.toml, else of certs.d. Without `tls_verify` all of them are insecure.
+Result<std::vector<Endpoint>> FindEndpoints(const Reference& reference,
+                                            const RegistriesConf& conf,
+                                            bool tls_verify, const ToolIo& io);
+
+}  // namespace imgmount
+
+#endif  // IMGMOUNT_FETCH_CONFIG_ENDPOINTS_H_

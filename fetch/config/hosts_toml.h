@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// hosts.toml: containerd's settings of one registry (its docs/hosts.md), also
+// read by nerdctl and BuildKit: mirrors, certificates, headers.
+#ifndef IMGMOUNT_FETCH_CONFIG_HOSTS_TOML_H_
+#define IMGMOUNT_FETCH_CONFIG_HOSTS_TOML_H_
+
+#include <filesystem>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "fetch/config/registries_conf.h"
+#include "meta/base/result.h"
+#include "meta/base/tool_io.h"
+#include "meta/image/reference.h"
+
+namespace imgmount {
+
+// Of the first of these that exists: HOST[:PORT]/hosts.toml,
+// _default/hosts.toml in ~/.config/containerd/certs.d, then in
+// /etc/containerd/certs.d. The hosts in their order, then the server itself;
+// nullopt where there is no such file.
+Result<std::optional<std::vector<Endpoint>>> EndpointsOfHostsToml(
+    const Reference& reference, const ToolIo& io);
+
+// What such a file says; `path` is where it lies. kUsage names file and line.
+Result<std::vector<Endpoint>> ParseHostsToml(std::string_view toml,
+                                             const std::filesystem::path& path,
+                                             const Reference& reference);
+
+}  // namespace imgmount
+
+#endif  // IMGMOUNT_FETCH_CONFIG_HOSTS_TOML_H_

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fetch/find/explain.h"
+
+#include <fmt/format.h>
+
+#include <vector>
+
+#include "fetch/auth/credentials.h"
+#include "fetch/config/endpoints.h"
+#include "fetch/engine/engine_address.h"
+#include "fetch/http/url.h"
+#include "fetch/source/transport.h"
+
+namespace imgmount {
+namespace {
+
+std::string Because(const std::string& reason) {
+  return reason.empty() ? "" : " (" + reason + ")";
+}
+
+std::string AddressOf(const Endpoint& endpoint) {
+  const bool loopback = IsLoopback(endpoint.registry);
+  const char* scheme = loopback ? "http" : "https";
+  std::string text = fmt::format("{}://{}{}/{}", scheme, ApiHost(endpoint),
+                                 endpoint.api_root, endpoint.repository);
+  if (loopback) {
+    text += ", else https";
+  } else if (endpoint.insecure) {
+    text += ", else http";
+  }
+  if (!endpoint.can_resolve) text += "; not asked for tags";
+  if (!endpoint.can_pull) text += "; not asked for blobs";
+  return text;
+}
+
+Result<std::string> LoginOf(const Endpoint& endpoint,
+                            const Credentials& credentials) {
+  IMGMOUNT_TRY(const auto place, credentials.Locate(endpoint));
+  if (!place) {
+    return fmt::format("none, anonymous (looked in {})",
+                       fmt::join(credentials.files(), ", "));
+  }
+  const AuthEntry& entry = place->entry;
+  if (!entry.helper.empty()) {
+    return fmt::format("what docker-credential-{} has for {} (named in {})",
+                       entry.helper, entry.key, place->file);
+  }
+  const bool token = !entry.credential.identity_token.empty();
+  return fmt::format("{} of {} in {}", token ? "refresh token" : "password",
+                     entry.key, place->file);
+}
+
+std::string CertificatesOf(const Endpoint& endpoint, bool tls_verify) {
+  std::string text;
+  if (!tls_verify) {
+    text = "any (--tls-verify=false)";
+  } else if (endpoint.insecure) {
+    text = "any" + Because("insecure: " + endpoint.source);
+  } else {
+    text = "the system's CAs";
+    if (!endpoint.tls.authorities.empty()) {
+      text += " and those of " + endpoint.tls.folder;
+    }
+  }
+  if (!endpoint.tls.client_certificate.empty()) {
+    text += "; ours is " + endpoint.tls.client_certificate;
+  }
+  return text;
+}
+
+// A proxy's address may hold a password.
+std::string WithoutLogin(std::string address) {
+  const size_t at = address.rfind('@');
+  if (at == std::string::npos) return address;
+  const size_t scheme = address.find("://");
+  const size_t start = scheme == std::string::npos ? 0 : scheme + 3;
+  return address.erase(start, at + 1 - start);
+}
+
+std::string ProxyOf(const Endpoint& endpoint, const ToolIo& io) {
+  if (IsLoopback(endpoint.registry)) return "none (loopback)";
+  for (const char* name :
+       {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"}) {
+    const std::string proxy = io.env(name).value_or("");
+    if (proxy.empty()) continue;
+    std::string text = fmt::format("{} ({})", WithoutLogin(proxy), name);
+    for (const char* exceptions : {"no_proxy", "NO_PROXY"}) {
+      const std::string hosts = io.env(exceptions).value_or("");
+      if (hosts.empty()) continue;
+      text += fmt::format(", unless {} names the host ({})", exceptions, hosts);
+      break;
+    }
+    return text;
+  }
+  return "none";
+}
+
+std::string CacheOf(const Reference& reference, const ImageOptions& options,
+                    const ToolIo& io) {
+  std::filesystem::path folder = options.cache_dir;
+  if (folder.empty()) folder = Cache::DefaultFolder(io);
+  std::string text = folder.string();
+  std::error_code error;
+  bool there = false;
+  if (std::filesystem::exists(folder / "index.json", error)) {
+    const auto cache = Cache::Open(folder);
+    Platform platform = Platform::OfThisMachine();
+    if (const auto asked = Platform::Parse(options.platform)) platform = *asked;
+    there = cache && cache->Find(reference, platform);
+  }
+  if (!there) {
+    return text + " does not have it" +
+           (options.offline || options.pull == PullPolicy::kNever
+                ? ", and nobody may be asked"
+                : "");
+  }
+  if (options.pull == PullPolicy::kAlways && !options.offline) {
+    return text + " has it; the registry is asked whether that is still so";
+  }
+  return text + " has it: no request is made";
+}
+
+}  // namespace
+
+Result<std::string> ExplainImage(const std::string& image,
+                                 const ImageOptions& options,
+                                 const ToolIo& io) {
+  IMGMOUNT_TRY(const ImageName parsed, ImageName::Parse(image));
+  if (parsed.transport == Transport::kDockerDaemon ||
+      parsed.transport == Transport::kContainersStorage) {
+    IMGMOUNT_TRY(const EngineAddress engine, FindEngine(parsed.transport, io));
+    return fmt::format("{}: from the engine at {}{}; no registry is asked\n",
+                       image, engine.name, Because(engine.why));
+  }
+  if (parsed.transport != Transport::kRegistry) {
+    return fmt::format("{}: on this machine; no registry is asked\n", image);
+  }
+  IMGMOUNT_TRY(const RegistriesConf conf,
+               RegistriesConf::Load(options.registries_conf, io));
+  IMGMOUNT_TRY(const auto candidates, CandidatesFor(parsed, conf));
+  IMGMOUNT_TRY(const Credentials credentials,
+               LoadCredentials(options, conf, io));
+  std::string text;
+  for (const Candidate& candidate : candidates) {
+    const Reference& reference = candidate.reference;
+    text += fmt::format("image: {}{}\n", reference.Canonical(),
+                        Because(candidate.why));
+    text += fmt::format("cache: {}\n", CacheOf(reference, options, io));
+    IMGMOUNT_TRY(const auto endpoints,
+                 FindEndpoints(reference, conf, options.tls_verify, io));
+    for (const Endpoint& endpoint : endpoints) {
+      IMGMOUNT_TRY(const std::string login, LoginOf(endpoint, credentials));
+      text += fmt::format(
+          "endpoint: {}{}\n  login: {}\n  certificates: {}\n  proxy: {}\n",
+          AddressOf(endpoint), Because(endpoint.source), login,
+          CertificatesOf(endpoint, options.tls_verify), ProxyOf(endpoint, io));
+    }
+  }
+  return text;
+}
+
+}  // namespace imgmount

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// --explain: where an image would come from, and why, without any request.
+#ifndef IMGMOUNT_FETCH_FIND_EXPLAIN_H_
+#define IMGMOUNT_FETCH_FIND_EXPLAIN_H_
+
+#include <string>
+
+#include "fetch/find/image_finder.h"
+#include "meta/base/result.h"
+#include "meta/base/tool_io.h"
+
+namespace imgmount {
+
+// Lines of text: what the name stands for, whether the cache has it, and of
+// every endpoint in turn the address, the login (its file and key, never its
+// value), the certificates and the proxy, each with what decided it.
+Result<std::string> ExplainImage(const std::string& image,
+                                 const ImageOptions& options, const ToolIo& io);
+
+}  // namespace imgmount
+
+#endif  // IMGMOUNT_FETCH_FIND_EXPLAIN_H_

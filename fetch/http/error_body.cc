@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fetch/http/error_body.h"
+
+#include <curl/curl.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <ctime>
+#include <nlohmann/json.hpp>
+
+#include "fetch/http/content_range.h"
+
+namespace imgmount {
+namespace {
+
+using Json = nlohmann::json;
+using Kind = TransportError::Kind;
+
+constexpr size_t kMaxMessage = 300;
+
+// Seconds, or a date.
+std::optional<int> RetryAfter(const HttpResponse& response) {
+  const std::string* value = response.Find("retry-after");
+  if (value == nullptr) return {};
+  if (const auto seconds = ParseDecimal(*value)) {
+    return static_cast<int>(std::min<uint64_t>(*seconds, 1 << 30));
+  }
+  const std::time_t date = curl_getdate(value->c_str(), nullptr);
+  if (date < 0) return {};
+  return static_cast<int>(
+      std::clamp<std::time_t>(date - std::time(nullptr), 0, 1 << 30));
+}
+
+}  // namespace
+
+std::string LoginCommand(const std::string& registry) {
+  return registry == "docker.io" ? "docker login" : "docker login " + registry;
+}
+
+std::string RegistryMessage(std::string_view body) {
+  const Json document = Json::parse(body, nullptr, false);
+  const Json* error = &document;
+  if (document.is_object() && document.contains("errors") &&
+      document["errors"].is_array() && !document["errors"].empty()) {
+    error = &document["errors"][0];
+  }
+  // Token servers answer {"details": …} or {"message": …} as well.
+  for (const char* key : {"message", "details", "error_description", "code"}) {
+    if (!error->is_object() || !error->contains(key)) continue;
+    const Json& text = (*error)[key];
+    if (text.is_string() && !text.get_ref<const std::string&>().empty()) {
+      return Printable(text.get_ref<const std::string&>(), kMaxMessage);
+    }
+  }
+  return "";
+}
+
+std::string InParentheses(const std::string& text) {
+  return text.empty() ? "" : " (" + text + ")";
+}
+
+TransportError StatusError(const HttpResponse& response,
+                           const std::string& registry,
+                           const std::string& what) {
+  const std::string message = InParentheses(RegistryMessage(response.body));
+  const auto trouble = [&](ErrorCode code, Kind kind, std::string text) {
+    return TransportError{Error(code, std::move(text) + message), kind,
+                          RetryAfter(response)};
+  };
+  const int status = response.status;
+  // After a redirect it is a storage server that speaks: its signed address
+  // may have expired, and the registry will give a new one.
+  if (response.redirected && status >= 400) {
+    return trouble(
+        ErrorCode::kUnavailable, Kind::kTransient,
+        fmt::format("{}, where {} sent us for {}, answered {}",
+                    response.url.authority(), registry, what, status));
+  }
+  switch (status) {
+    case 401:
+      return trouble(
+          ErrorCode::kDenied, Kind::kFinal,
+          fmt::format("{}: access to {} denied: it does not exist or may "
+                      "require `{}`",
+                      registry, what, LoginCommand(registry)));
+    case 403:
+      return trouble(ErrorCode::kDenied, Kind::kFinal,
+                     fmt::format("{}: access to {} denied; log in with `{}`",
+                                 registry, what, LoginCommand(registry)));
+    case 404:
+      return trouble(ErrorCode::kNotFound, Kind::kFinal,
+                     fmt::format("{} does not have {}", registry, what));
+    case 429:
+      return trouble(ErrorCode::kUnavailable, Kind::kTransient,
+                     registry + ": too many requests; log in or try later");
+    default: {
+      const bool passing = status >= 500 || status == 408;
+      return trouble(
+          passing ? ErrorCode::kUnavailable : ErrorCode::kUnsupported,
+          passing ? Kind::kTransient : Kind::kFinal,
+          fmt::format("{}: answered {} when asked for {}", registry, status,
+                      what));
+    }
+  }
+}
+
+}  // namespace imgmount

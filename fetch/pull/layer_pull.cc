@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fetch/pull/layer_pull.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <thread>
+#include <vector>
+
+#include "meta/base/file.h"
+#include "meta/store/layer_facts.h"
+#include "meta/store/layer_store.h"
+
+namespace imgmount {
+namespace {
+
+namespace fs = std::filesystem;
+using Step = PullObserver::Step;
+
+// What is written and passed on at a time; libcurl delivers 16 KiB.
+constexpr size_t kChunk = 512 << 10;
+
+// Whether the bytes themselves are to blame, so that keeping them is no use.
+bool IsBadContent(const Error& error) {
+  return error.code() == ErrorCode::kCorrupt ||
+         error.code() == ErrorCode::kUnsupported;
+}
+
+// From here on the file has its final name and is on disk to stay.
+Status Publish(int fd, const fs::path& from, const fs::path& to) {
+  if (::fsync(fd) != 0) return FailErrno(from.string(), errno);
+  if (::rename(from.c_str(), to.c_str()) != 0) {
+    return FailErrno(to.string(), errno);
+  }
+  IMGMOUNT_TRY(const UniqueFd folder,
+               OpenFile(to.parent_path(), O_RDONLY | O_DIRECTORY));
+  if (::fsync(folder.get()) != 0) return FailErrno(to.string(), errno);
+  return {};
+}
+
+Result<uint64_t> SizeOf(int fd, const fs::path& path) {
+  struct stat status = {};
+  if (::fstat(fd, &status) != 0) return FailErrno(path.string(), errno);
+  return static_cast<uint64_t>(status.st_size);
+}
+
+}  // namespace
+
+// Collects what arrives into chunks for file and first pass.
+class LayerPull::Receiver : public BlobSink {
+ public:
+  Receiver(LayerPull& pull, int fd, uint64_t position, FirstPass& pass)
+      : pull_(pull), fd_(fd), position_(position), pass_(pass) {
+    chunk_.reserve(kChunk);
+  }
+
+  Status Write(std::span<const std::byte> bytes) override {
+    while (!bytes.empty()) {
+      const size_t n = std::min(bytes.size(), kChunk - chunk_.size());
+      chunk_.insert(chunk_.end(), bytes.begin(),
+                    bytes.begin() + static_cast<ptrdiff_t>(n));
+      bytes = bytes.subspan(n);
+      if (chunk_.size() == kChunk) IMGMOUNT_CHECK(Flush());
+    }
+    return {};
+  }
+
+  Status Flush() {
+    if (auto written = WriteAll(fd_, chunk_); !written) {
+      return Failure(std::move(written).error().In(
+          pull_.cache_.PartialPath(pull_.layer_.digest).string()));
+    }
+    pass_.Write(chunk_);
+    position_ += chunk_.size();
+    chunk_.clear();
+    pull_.Tell(Step::kDownloading, position_);
+    return {};
+  }
+
+  void OnRetryIn(int seconds) override {
+    pull_.Tell(Step::kRetrying, static_cast<uint64_t>(seconds));
+  }
+  bool stopped() const override { return pull_.stopped_(); }
+
+ private:
+  LayerPull& pull_;
+  const int fd_;
+  uint64_t position_;
+  FirstPass& pass_;
+  std::vector<std::byte> chunk_;
+};
+
+LayerPull::LayerPull(Source& source, const Cache& cache,
+                     const Descriptor& layer, const DiffId& diff_id,
+                     PullObserver& observer, std::function<bool()> stopped)
+    : source_(source),
+      cache_(cache),
+      layer_(layer),
+      diff_id_(diff_id),
+      observer_(observer),
+      stopped_(std::move(stopped)) {}
+
+void LayerPull::Tell(Step step, uint64_t done) {
+  observer_.OnLayer(layer_.digest, step, done, layer_.size);
+}
+
+// Tried again and again, as nothing wakes one thread of a process that waits
+// in flock(2) when the user presses Ctrl-C.
+Result<FileLock> LayerPull::WaitForTurn() {
+  constexpr std::chrono::milliseconds kBetweenTries{50};
+  const std::string name = "layer-" + std::string(layer_.digest.hex());
+  for (bool told = false;; told = true) {
+    IMGMOUNT_TRY(auto lock, cache_.TryLock(name));
+    if (lock) return *std::move(lock);
+    if (stopped_()) return Fail(ErrorCode::kCancelled, "interrupted");
+    if (!told) Tell(Step::kWaiting);
+    std::this_thread::sleep_for(kBetweenTries);
+  }
+}
+
+Status LayerPull::Run() {
+  IMGMOUNT_TRY(const FileLock lock, WaitForTurn());
+  if (cache_.HasBlob(layer_.digest)) {
+    if (HasDerivedFiles(cache_, layer_.digest)) {
+      Tell(Step::kAlreadyExists);
+      return {};
+    }
+    auto indexed = IndexCachedBlob();
+    // A cached blob was right once: this disk has spoilt it.
+    if (indexed || source_.in_place() || !IsBadContent(indexed.error())) {
+      return indexed;
+    }
+    if (::unlink(cache_.BlobPath(layer_.digest).c_str()) != 0) return indexed;
+  }
+  return Download(/*may_resume=*/true);
+}
+
+Result<std::unique_ptr<FirstPass>> LayerPull::StartPass() const {
+  return FirstPass::Start({.digest = layer_.digest,
+                           .size = layer_.size,
+                           .diff_id = diff_id_,
+                           .folder = cache_.LayerFolder(layer_.digest)});
+}
+
+Status LayerPull::FeedFile(int fd, uint64_t size, Step step, FirstPass& pass) {
+  std::vector<std::byte> chunk(kChunk);
+  for (uint64_t position = 0; position < size;) {
+    if (stopped_()) return Fail(ErrorCode::kCancelled, "interrupted");
+    IMGMOUNT_TRY(const size_t n, ReadAt(fd, chunk, position));
+    if (n == 0) break;
+    pass.Write(std::span(chunk).first(n));
+    position += n;
+    Tell(step, position);
+  }
+  return {};
+}
+
+Status LayerPull::IndexCachedBlob() {
+  const fs::path path = cache_.BlobPath(layer_.digest);
+  IMGMOUNT_TRY(const UniqueFd fd, OpenFile(path, O_RDONLY));
+  IMGMOUNT_TRY(const uint64_t size, SizeOf(fd.get(), path));
+  IMGMOUNT_TRY(const auto pass, StartPass());
+  Tell(Step::kExtracting);
+  IMGMOUNT_CHECK(FeedFile(fd.get(), size, Step::kExtracting, *pass));
+  IMGMOUNT_CHECK(FinishPass(cache_, *pass));
+  Tell(Step::kPullComplete);
+  return {};
+}
+
+Status LayerPull::Download(bool may_resume) {
+  const fs::path path = cache_.PartialPath(layer_.digest);
+  IMGMOUNT_TRY(const UniqueFd fd,
+               OpenFile(path, O_RDWR | O_CREAT | O_APPEND, 0644));
+  IMGMOUNT_TRY(uint64_t there, SizeOf(fd.get(), path));
+  if (!may_resume || there > layer_.size) {
+    if (::ftruncate(fd.get(), 0) != 0) return FailErrno(path.string(), errno);
+    there = 0;
+  }
+  IMGMOUNT_TRY(const auto pass, StartPass());
+  Tell(Step::kDownloading, there);
+  const auto transfer = [&]() -> Status {
+    IMGMOUNT_CHECK(FeedFile(fd.get(), there, Step::kDownloading, *pass));
+    Receiver receiver(*this, fd.get(), there, *pass);
+    auto fetched = source_.FetchBlob(layer_, there, receiver);
+    // After a failure too: what has arrived need not come again.
+    auto flushed = receiver.Flush();
+    IMGMOUNT_CHECK(fetched);
+    IMGMOUNT_CHECK(flushed);
+    Tell(Step::kVerifyingChecksum);
+    IMGMOUNT_CHECK(FinishPass(cache_, *pass));
+    return {};
+  };
+  auto transferred = transfer();
+  if (!transferred && IsBadContent(transferred.error())) {
+    ::unlink(path.c_str());
+    // The bad bytes may be the old ones, a power failure's work.
+    if (there > 0) return Download(/*may_resume=*/false);
+  }
+  IMGMOUNT_CHECK(transferred);
+  Tell(Step::kDownloadComplete);
+  IMGMOUNT_CHECK(Publish(fd.get(), path, cache_.BlobPath(layer_.digest)));
+  Tell(Step::kPullComplete);
+  return {};
+}
+
+}  // namespace imgmount

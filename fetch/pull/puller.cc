@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fetch/pull/puller.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "fetch/pull/layer_pull.h"
+#include "meta/store/layer_store.h"
+#include "meta/store/use_lock.h"
+
+namespace imgmount {
+namespace {
+
+using Step = PullObserver::Step;
+
+constexpr int kMaxIndexDepth = 4;
+
+// A document of the image: from the cache, or fetched and put there.
+Result<std::string> Obtain(const Cache& cache, const Descriptor& descriptor,
+                           size_t limit,
+                           const std::function<Result<std::string>()>& fetch) {
+  if (auto cached = cache.ReadBlob(descriptor.digest, limit)) return cached;
+  IMGMOUNT_TRY(std::string bytes, fetch());
+  if (descriptor.size != 0 && bytes.size() != descriptor.size) {
+    return Fail(
+        ErrorCode::kCorrupt,
+        fmt::format("{}: has {} bytes, its descriptor says {}",
+                    descriptor.digest.text(), bytes.size(), descriptor.size));
+  }
+  IMGMOUNT_CHECK(cache.WriteBlob(bytes, descriptor.digest.algorithm()));
+  return bytes;
+}
+
+bool IsComplete(const Cache& cache, const Descriptor& layer) {
+  return cache.HasBlob(layer.digest) && HasDerivedFiles(cache, layer.digest);
+}
+
+bool IsNamed(const Cache& cache, const std::string& name,
+             const Descriptor& published) {
+  const auto descriptor = cache.FindName(name);
+  return descriptor && descriptor->digest == published.digest;
+}
+
+struct LayerJob {
+  const Descriptor* layer;
+  const DiffId* diff_id;
+  bool operator==(const LayerJob&) const = default;
+};
+
+// Each distinct layer once, bottom first.
+Result<std::vector<LayerJob>> DistinctLayers(const Image& image) {
+  std::vector<LayerJob> jobs;
+  std::map<Digest, const DiffId*> seen;
+  for (size_t i = 0; i < image.manifest.layers.size(); ++i) {
+    const Descriptor& layer = image.manifest.layers[i];
+    const DiffId& diff_id = image.config.diff_ids[i];
+    const auto [entry, is_new] = seen.emplace(layer.digest, &diff_id);
+    if (is_new) {
+      jobs.push_back({&layer, &diff_id});
+    } else if (*entry->second != diff_id) {
+      return Fail(ErrorCode::kCorrupt,
+                  fmt::format("layer {} stands twice in the manifest, with two "
+                              "diff IDs in the config",
+                              layer.digest.text()));
+    }
+  }
+  return jobs;
+}
+
+// Runs jobs in order on a few threads; the first error stops the others.
+class JobRunner {
+ public:
+  explicit JobRunner(const CancelFlag* cancel) : cancel_(cancel) {}
+
+  bool stopped() const { return failed_ || (cancel_ != nullptr && *cancel_); }
+
+  Status Run(size_t count, size_t threads,
+             const std::function<Status(size_t)>& job) {
+    const auto work = [&] {
+      for (size_t i = next_++; i < count && !stopped(); i = next_++) {
+        Record(Guarded(job, i));
+      }
+    };
+    std::vector<std::thread> workers;
+    for (size_t n = 0; n < std::min(count, threads); ++n) {
+      workers.emplace_back(work);
+    }
+    for (std::thread& worker : workers) worker.join();
+    if (error_) return Failure(*error_);
+    if (stopped()) return Fail(ErrorCode::kCancelled, "interrupted");
+    return {};
+  }
+
+ private:
+  static Status Guarded(const std::function<Status(size_t)>& job, size_t i) {
+    try {
+      return job(i);
+    } catch (const std::exception& exception) {
+      return Fail(ErrorCode::kInternal, exception.what());
+    }
+  }
+
+  void Record(Status status) {
+    if (status) return;
+    const std::lock_guard lock(mutex_);
+    if (!error_) error_ = std::move(status).error();
+    failed_ = true;
+  }
+
+  const CancelFlag* const cancel_;
+  std::atomic<size_t> next_ = 0;
+  std::atomic<bool> failed_ = false;
+  std::mutex mutex_;
+  std::optional<Error> error_;
+};
+
+// What Docker shows before anything is downloaded.
+void Announce(const Image& image, const std::vector<LayerJob>& jobs,
+              const std::vector<LayerJob>& missing, size_t threads,
+              PullObserver& observer) {
+  observer.OnImage(image);
+  const auto tell = [&](const LayerJob& job, Step step) {
+    observer.OnLayer(job.layer->digest, step, 0, job.layer->size);
+  };
+  for (const LayerJob& job : jobs) {
+    const bool there =
+        std::find(missing.begin(), missing.end(), job) == missing.end();
+    tell(job, there ? Step::kAlreadyExists : Step::kPullingFsLayer);
+  }
+  for (size_t i = threads; i < missing.size(); ++i) {
+    tell(missing[i], Step::kWaiting);
+  }
+}
+
+// What was resolved may have been removed before it was held.
+Status RestoreDocuments(Source& source, const Image& image,
+                        const Cache& cache) {
+  if (source.in_place()) return {};
+  IMGMOUNT_CHECK(
+      cache.WriteBlob(image.manifest_json, image.manifest_digest.algorithm()));
+  IMGMOUNT_CHECK(cache.WriteBlob(image.config.json,
+                                 image.manifest.config.digest.algorithm()));
+  if (!image.index_digest || cache.HasBlob(*image.index_digest)) return {};
+  IMGMOUNT_TRY(const Source::Document index,
+               source.FetchManifest(image.index_digest->text()));
+  IMGMOUNT_CHECK(cache.WriteBlob(index.bytes, index.digest.algorithm()));
+  return {};
+}
+
+Status Pull(Source& source, const ResolvedImage& resolved,
+            const std::string& name, const Cache& cache,
+            const PullOptions& options, PullObserver& observer) {
+  const Image& image = resolved.image;
+  for (const Descriptor& layer : image.manifest.layers) {
+    IMGMOUNT_CHECK(CheckLayerMediaType(layer));
+  }
+  IMGMOUNT_TRY(std::vector<LayerJob> jobs, DistinctLayers(image));
+  IMGMOUNT_TRY(const UseLock in_use, UseLock::Hold(cache, image));
+  IMGMOUNT_CHECK(RestoreDocuments(source, image, cache));
+
+  const bool named =
+      source.in_place() || IsNamed(cache, name, resolved.published);
+  std::vector<LayerJob> missing;
+  for (const LayerJob& job : jobs) {
+    if (!IsComplete(cache, *job.layer)) missing.push_back(job);
+  }
+  const size_t threads =
+      static_cast<size_t>(std::max(options.max_concurrent_downloads, 1));
+  if (!missing.empty() || !named) {
+    Announce(image, jobs, missing, threads, observer);
+  }
+
+  JobRunner runner(options.cancel);
+  IMGMOUNT_CHECK(runner.Run(missing.size(), threads, [&](size_t i) -> Status {
+    const Descriptor& layer = *missing[i].layer;
+    auto pulled =
+        LayerPull(source, cache, layer, *missing[i].diff_id, observer, [&] {
+          return runner.stopped();
+        }).Run();
+    if (pulled) return {};
+    return Failure(std::move(pulled).error().In(
+        "layer " + std::string(layer.digest.short_hex())));
+  }));
+  // Here, so that the first mount is as quick as any.
+  IMGMOUNT_CHECK(OpenTree(cache, image, image.manifest.layers.size()));
+  if (named) return {};
+  return cache.SetName(name, resolved.published);
+}
+
+}  // namespace
+
+Result<ResolvedImage> Resolve(Source& source, Source::Document document,
+                              const Cache& cache, const Platform& platform) {
+  Descriptor published{.media_type = document.media_type,
+                       .digest = document.digest,
+                       .size = document.bytes.size()};
+  IMGMOUNT_CHECK(cache.WriteBlob(document.bytes, document.digest.algorithm()));
+
+  std::string bytes = std::move(document.bytes);
+  std::string media_type = document.media_type;
+  Digest digest = document.digest;
+  std::optional<Digest> index_digest;
+  for (int depth = 0; depth <= kMaxIndexDepth; ++depth) {
+    IMGMOUNT_TRY(auto parsed, ParseManifestOrIndex(bytes, media_type));
+    if (const auto* index = std::get_if<Index>(&parsed)) {
+      if (depth == 0) published.media_type = index->media_type;
+      if (!index_digest) index_digest = digest;
+      IMGMOUNT_TRY(const Descriptor chosen, SelectPlatform(*index, platform));
+      IMGMOUNT_TRY(bytes, Obtain(cache, chosen, kMaxManifestBytes,
+                                 [&]() -> Result<std::string> {
+                                   IMGMOUNT_TRY(Source::Document manifest,
+                                                source.FetchManifest(
+                                                    chosen.digest.text()));
+                                   return std::move(manifest.bytes);
+                                 }));
+      media_type = chosen.media_type;
+      digest = chosen.digest;
+      continue;
+    }
+    const auto& manifest = std::get<Manifest>(parsed);
+    if (depth == 0) published.media_type = manifest.media_type;
+    const auto fetch_config = [&]() -> Result<std::string> {
+      auto config = source.FetchSmallBlob(manifest.config);
+      if (config) return config;
+      return Failure(std::move(config).error().In(
+          "config " + std::string(manifest.config.digest.short_hex())));
+    };
+    IMGMOUNT_TRY(std::string config,
+                 Obtain(cache, manifest.config, kMaxConfigBytes, fetch_config));
+    IMGMOUNT_TRY(Image image,
+                 Image::Make(std::move(bytes), media_type, std::move(config),
+                             index_digest, digest.algorithm()));
+    return ResolvedImage{std::move(image), std::move(published)};
+  }
+  return Fail(ErrorCode::kCorrupt,
+              fmt::format("{}: indexes within indexes, more than {}",
+                          published.digest.text(), kMaxIndexDepth));
+}
+
+Status PullLayers(Source& source, const ResolvedImage& resolved,
+                  const std::string& name, const Cache& cache,
+                  const PullOptions& options, PullObserver& observer) {
+  auto pulled = Pull(source, resolved, name, cache, options, observer);
+  if (!pulled) return Failure(std::move(pulled).error().In(name));
+  return pulled;
+}
+
+}  // namespace imgmount

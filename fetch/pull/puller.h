@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pulling: from a reference to verified blobs and derived files in the cache.
+//
+// Layers run in parallel through their first pass into the cache, and what
+// happens is told to a PullObserver.
+#ifndef IMGMOUNT_FETCH_PULL_PULLER_H_
+#define IMGMOUNT_FETCH_PULL_PULLER_H_
+
+#include <string>
+
+#include "fetch/source/pull_observer.h"
+#include "fetch/source/source.h"
+#include "meta/base/cancel_flag.h"
+#include "meta/base/result.h"
+#include "meta/image/platform.h"
+#include "meta/store/cache.h"
+
+namespace imgmount {
+
+struct PullOptions {
+  Platform platform = Platform::OfThisMachine();
+  int max_concurrent_downloads = 3;
+  const CancelFlag* cancel = nullptr;  // may be null
+};
+
+// Resolves `top`, the source's document, to the platform's image: manifest and
+// config, stored in the cache as blobs; no layers. The index, if any, is stored
+// too.
+Result<ResolvedImage> Resolve(Source& source, Source::Document top,
+                              const Cache& cache, const Platform& platform);
+
+// Downloads and indexes the layers that are missing, makes the merged tree,
+// and points `name` at the image.
+Status PullLayers(Source& source, const ResolvedImage& resolved,
+                  const std::string& name, const Cache& cache,
+                  const PullOptions& options, PullObserver& observer);
+
+}  // namespace imgmount
+
+#endif  // IMGMOUNT_FETCH_PULL_PULLER_H_

@@ -1,0 +1,526 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fetch/pull/puller.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <map>
+#include <mutex>
+#include <set>
+
+#include "fetch/find/image_finder.h"
+#include "meta/store/layer_store.h"
+#include "tests/support/fake_registry.h"
+#include "tests/support/tar_builder.h"
+#include "tests/support/test_io.h"
+
+namespace imgmount {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using testing::FakeRegistry;
+using ::testing::HasSubstr;
+using testing::HttpServer;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using testing::RandomBytes;
+using testing::TarBuilder;
+using testing::TestImage;
+using Reply = HttpServer::Reply;
+using Request = HttpServer::Request;
+using Step = PullObserver::Step;
+
+std::string LargeTar(uint64_t seed) {
+  return TarBuilder().File("large", RandomBytes(2'000'000, seed)).Build();
+}
+
+class Recorder : public PullObserver {
+ public:
+  void OnImage(const Image&) override { ++images; }
+  void OnLayer(const Digest& layer, Step step, uint64_t, uint64_t) override {
+    const std::lock_guard lock(mutex_);
+    auto& its = steps[layer];
+    if (its.empty() || its.back() != step) its.push_back(step);
+  }
+  int images = 0;
+  std::map<Digest, std::vector<Step>> steps;
+
+ private:
+  std::mutex mutex_;
+};
+
+std::string Contents(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::vector<std::string> Names(const fs::path& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    names.push_back(entry.path().filename());
+  }
+  return names;
+}
+
+class PullerTest : public ::testing::Test {
+ protected:
+  PullerTest() {
+    options_.cache_dir = (folder_.path() / "cache").string();
+    registry_.AddImage("app", "latest", image_);
+  }
+
+  std::string Name(const std::string& tag = "latest") const {
+    return registry_.authority() + "/app:" + tag;
+  }
+  NamedImage Open(const std::string& name) {
+    auto opened = OpenImage(name, options_, io_.io);
+    EXPECT_TRUE(opened) << opened.error().message();
+    return *std::move(opened);
+  }
+  Status Pull(const std::string& name) {
+    NamedImage named = Open(name);
+    IMGMOUNT_TRY(const ResolvedImage resolved, ResolveAnew(named));
+    observer_.steps.clear();
+    observer_.images = 0;
+    return PullLayers(named, resolved, {.cancel = &cancel_}, observer_);
+  }
+  fs::path InCache(const std::string& below) const {
+    return fs::path(options_.cache_dir) / below;
+  }
+  std::string BlobPath(size_t layer) const {
+    return FakeRegistry::BlobPath("app", image_.layer_digest(layer));
+  }
+  bool HasLayer(size_t layer) const {
+    return fs::exists(InCache("blobs/sha256") /
+                      image_.layer_digest(layer).hex());
+  }
+  fs::path Partial(size_t layer) const {
+    return InCache("imgmount/partial") / image_.layer_digest(layer).hex();
+  }
+  // Spoils the answers about one layer.
+  void Spoil(size_t layer, std::function<void(Reply&)> spoil) {
+    registry_.Intercept(
+        [this, path = BlobPath(layer), spoil = std::move(spoil)](
+            const Request& request) -> std::optional<Reply> {
+          if (request.target != path) return {};
+          Reply reply = registry_.Answer(request);
+          spoil(reply);
+          return reply;
+        });
+  }
+
+  const testing::TemporaryFolder folder_;
+  testing::TestIo io_;
+  ImageOptions options_;
+  CancelFlag cancel_ = false;
+  Recorder observer_;
+  const TestImage image_{{LargeTar(1), LargeTar(2), LargeTar(3),
+                          TarBuilder().File("a", "b").Build()}};
+  FakeRegistry registry_;
+};
+
+TEST_F(PullerTest, PullsAnImage) {
+  const auto pulled = Pull(Name());
+  ASSERT_TRUE(pulled) << pulled.error().message();
+  for (size_t i = 0; i < image_.layers.size(); ++i) {
+    EXPECT_EQ(Contents(InCache("blobs/sha256") / image_.layer_digest(i).hex()),
+              image_.layers[i]);
+    EXPECT_THAT(
+        observer_.steps[image_.layer_digest(i)],
+        AllOf(Contains(Step::kPullingFsLayer), Contains(Step::kDownloading),
+              Contains(Step::kVerifyingChecksum),
+              Contains(Step::kDownloadComplete)));
+    EXPECT_EQ(observer_.steps[image_.layer_digest(i)].back(),
+              Step::kPullComplete);
+  }
+  EXPECT_THAT(observer_.steps[image_.layer_digest(3)],
+              Contains(Step::kWaiting));
+  EXPECT_THAT(Names(InCache("imgmount/partial")), IsEmpty());
+
+  NamedImage named = Open(Name());
+  const auto found = named.cache.Find(*named.reference, named.platform);
+  ASSERT_TRUE(found);
+  const auto tree = OpenTree(named.cache, *found, 4);
+  ASSERT_TRUE(tree);
+  EXPECT_TRUE((*tree)->Resolve("large"));
+  EXPECT_TRUE((*tree)->Resolve("a"));
+}
+
+TEST_F(PullerTest, WhatIsThereIsNotPulledAgain) {
+  ASSERT_TRUE(Pull(Name()));
+  ASSERT_TRUE(Pull(Name()));
+  EXPECT_EQ(observer_.images, 0) << "complete: nothing is shown";
+  for (size_t i = 0; i < image_.layers.size(); ++i) {
+    EXPECT_EQ(registry_.http().CountOf(BlobPath(i)), 1u);
+  }
+}
+
+TEST_F(PullerTest, SharedLayersArePulledOnce) {
+  ASSERT_TRUE(Pull(Name()));
+  const TestImage more({LargeTar(1), LargeTar(9)});
+  registry_.AddImage("app", "more", more);
+  ASSERT_TRUE(Pull(Name("more")));
+  EXPECT_THAT(observer_.steps[more.layer_digest(0)],
+              ElementsAre(Step::kAlreadyExists));
+  EXPECT_EQ(registry_.http().CountOf(BlobPath(0)), 1u);
+}
+
+TEST_F(PullerTest, ALayerThatStandsTwiceIsPulledOnce) {
+  const TestImage twice({LargeTar(5), LargeTar(6), LargeTar(5)});
+  registry_.AddImage("app", "twice", twice);
+  ASSERT_TRUE(Pull(Name("twice")));
+  EXPECT_EQ(registry_.http().CountOf(
+                FakeRegistry::BlobPath("app", twice.layer_digest(0))),
+            1u);
+}
+
+TEST_F(PullerTest, AnIndexLeadsToThePlatform) {
+  const TestImage arm({LargeTar(7)}, *Platform::Parse("linux/arm64"));
+  registry_.AddImage("app", "", arm);
+  registry_.AddManifest("app", "multi", testing::IndexOf({&arm, &image_}),
+                        kOciIndex);
+  ASSERT_TRUE(Pull(Name("multi")));
+  EXPECT_TRUE(HasLayer(0));
+  EXPECT_EQ(registry_.http().CountOf(
+                FakeRegistry::BlobPath("app", arm.layer_digest(0))),
+            0u);
+
+  options_.platform = "linux/arm64";
+  ASSERT_TRUE(Pull(Name("multi")));
+  EXPECT_EQ(registry_.http().CountOf(
+                FakeRegistry::BlobPath("app", arm.layer_digest(0))),
+            1u);
+
+  options_.platform = "linux/s390x";
+  NamedImage named = Open(Name("multi"));
+  const auto missing = ResolveAnew(named);
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().code(), ErrorCode::kNotFound);
+  EXPECT_THAT(missing.error().message(), HasSubstr("linux/arm64"));
+}
+
+TEST_F(PullerTest, WhatIsCachedIsFoundWithoutARequest) {
+  {
+    NamedImage named = Open(Name());
+    ASSERT_TRUE(FindOrResolve(named)) << "from the registry";
+  }
+  ASSERT_TRUE(Pull(Name()));
+  const size_t before = registry_.http().requests().size();
+  NamedImage named = Open(Name());
+  const auto found = FindOrResolve(named);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->image.manifest_digest, image_.manifest_digest());
+  EXPECT_EQ(found->published.digest, image_.manifest_digest());
+  EXPECT_EQ(found->published.size, image_.manifest.size());
+  NamedImage by_digest =
+      Open(registry_.authority() + "/app@" + image_.manifest_digest().text());
+  EXPECT_TRUE(FindOrResolve(by_digest));
+  EXPECT_EQ(registry_.http().requests().size(), before);
+}
+
+TEST_F(PullerTest, ATagThatMovedIsNoticedByAPull) {
+  ASSERT_TRUE(Pull(Name()));
+  const TestImage newer({LargeTar(1), LargeTar(8)});
+  registry_.AddImage("app", "latest", newer);
+  ASSERT_TRUE(Pull(Name()));
+  EXPECT_EQ(observer_.images, 1);
+  NamedImage named = Open(Name());
+  EXPECT_EQ(FindOrResolve(named)->image.manifest_digest,
+            newer.manifest_digest());
+}
+
+// Wrong bytes.
+
+TEST_F(PullerTest, AlwaysAsksOnceWhetherTheTagHasMoved) {
+  ASSERT_TRUE(Pull(Name()));
+  const auto requests = [this] { return registry_.http().requests().size(); };
+  options_.pull = PullPolicy::kAlways;
+  size_t before = requests();
+  NamedImage named = Open(Name());
+  ASSERT_TRUE(FindOrResolve(named));
+  ASSERT_EQ(requests(), before + 1);
+  EXPECT_EQ(registry_.http().requests().back().method, "HEAD");
+
+  const TestImage other({LargeTar(9)});
+  registry_.AddImage("app", "latest", other);
+  EXPECT_EQ(FindOrResolve(named)->image.manifest_digest,
+            other.manifest_digest());
+}
+
+TEST_F(PullerTest, AServerWithoutHeadIsAskedByGet) {
+  ASSERT_TRUE(Pull(Name()));
+  registry_.Intercept([](const Request& request) -> std::optional<Reply> {
+    if (request.method != "HEAD") return {};
+    return Reply{.status = 405};
+  });
+  options_.pull = PullPolicy::kAlways;
+  NamedImage named = Open(Name());
+  const auto found = FindOrResolve(named);
+  ASSERT_TRUE(found) << found.error().message();
+  EXPECT_EQ(registry_.http().requests().back().method, "GET");
+}
+
+TEST_F(PullerTest, OfflineTheCacheIsAllThereIs) {
+  options_.offline = true;
+  {
+    NamedImage named = Open(Name());
+    const auto missing = FindOrResolve(named);
+    ASSERT_FALSE(missing);
+    EXPECT_EQ(missing.error().code(), ErrorCode::kNotFound);
+    EXPECT_THAT(missing.error().message(),
+                AllOf(HasSubstr(Name()), HasSubstr("--offline")));
+  }
+  EXPECT_EQ(registry_.http().requests().size(), 0u);
+
+  options_.offline = false;
+  ASSERT_TRUE(Pull(Name()));
+  const size_t before = registry_.http().requests().size();
+  options_.pull = PullPolicy::kNever;
+  NamedImage named = Open(Name());
+  const auto found = FindOrResolve(named);
+  ASSERT_TRUE(found) << found.error().message();
+  fs::remove(InCache("blobs/sha256") / image_.layer_digest(0).hex());
+  const auto pulled = PullLayers(named, *found, options_, observer_);
+  ASSERT_FALSE(pulled);
+  EXPECT_THAT(pulled.error().message(),
+              AllOf(HasSubstr(std::string(image_.layer_digest(0).short_hex())),
+                    HasSubstr("--pull=never")));
+  EXPECT_EQ(registry_.http().requests().size(), before);
+}
+
+TEST_F(PullerTest, AWrongBlobIsRefusedAndNothingIsKept) {
+  Spoil(1, [](Reply& reply) { reply.body[1000] ^= 1; });
+  const auto pulled = Pull(Name());
+  ASSERT_FALSE(pulled);
+  EXPECT_EQ(pulled.error().code(), ErrorCode::kCorrupt);
+  EXPECT_THAT(
+      pulled.error().message(),
+      AllOf(HasSubstr(Name()),
+            HasSubstr(std::string(image_.layer_digest(1).short_hex()))));
+  EXPECT_FALSE(HasLayer(1));
+  EXPECT_FALSE(fs::exists(Partial(1)));
+  NamedImage named = Open(Name());
+  EXPECT_FALSE(named.cache.FindName(named.name)) << "an image without a layer";
+}
+
+TEST_F(PullerTest, AWrongSizeIsRefused) {
+  Spoil(1, [](Reply& reply) { reply.body.pop_back(); });
+  const auto pulled = Pull(Name());
+  ASSERT_FALSE(pulled);
+  EXPECT_EQ(pulled.error().code(), ErrorCode::kCorrupt);
+  EXPECT_FALSE(HasLayer(1));
+}
+
+TEST_F(PullerTest, AWrongDiffIdIsRefused) {
+  TestImage lying({LargeTar(1)});
+  const std::string diff_id = DigestOf(LargeTar(1)).text();
+  lying.config.replace(lying.config.find(diff_id), diff_id.size(),
+                       DigestOf("other").text());
+  const std::string config = DigestOf(lying.config).text();
+  const size_t at = lying.manifest.find("sha256:");
+  lying.manifest.replace(at, config.size(), config);
+  registry_.AddImage("app", "lying", lying);
+  const auto pulled = Pull(Name("lying"));
+  ASSERT_FALSE(pulled);
+  EXPECT_EQ(pulled.error().code(), ErrorCode::kCorrupt);
+
+  // Neither does it help that the layer came in with an honest image.
+  ASSERT_TRUE(Pull(Name()));
+  const auto again = Pull(Name("lying"));
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().code(), ErrorCode::kCorrupt);
+}
+
+TEST_F(PullerTest, AnEncryptedLayerIsRefusedBeforeAnyDownload) {
+  TestImage encrypted = image_;
+  const std::string plain = "tar+gzip";
+  encrypted.manifest.replace(encrypted.manifest.find(plain), plain.size(),
+                             "tar+gzip+encrypted");
+  registry_.AddImage("app", "encrypted", encrypted);
+  NamedImage named = Open(Name("encrypted"));
+  auto resolved = ResolveAnew(named);
+  auto pulled = resolved ? PullLayers(named, *resolved, {}, observer_)
+                         : Status(Failure(resolved.error()));
+  ASSERT_FALSE(pulled);
+  EXPECT_EQ(pulled.error().code(), ErrorCode::kUnsupported);
+  EXPECT_EQ(registry_.http().CountOf(BlobPath(0)), 0u);
+}
+
+// What has arrived is not fetched again.
+
+TEST_F(PullerTest, APullGoesOnWhereAFailedOneEnded) {
+  Spoil(0, [](Reply& reply) {
+    if (reply.status == 206) {
+      reply = Reply{.status = 404};
+    } else {
+      reply.close_after = 1'500'000;
+    }
+  });
+  const auto failed = Pull(Name());
+  ASSERT_FALSE(failed);
+  ASSERT_TRUE(fs::exists(Partial(0)));
+  EXPECT_EQ(fs::file_size(Partial(0)), 1'500'000u);
+
+  registry_.Intercept({});
+  const auto pulled = Pull(Name());
+  ASSERT_TRUE(pulled) << pulled.error().message();
+  std::vector<std::string> ranges;
+  for (const Request& request : registry_.http().requests()) {
+    if (request.target == BlobPath(0)) {
+      ranges.push_back(request.Header("range"));
+    }
+  }
+  EXPECT_EQ(ranges.back(), "bytes=1500000-");
+  EXPECT_TRUE(HasLayer(0));
+}
+
+TEST_F(PullerTest, APartialFileThatIsWholeNeedsNoRequest) {
+  ASSERT_TRUE(Cache::Open(options_.cache_dir));
+  std::ofstream(Partial(0), std::ios::binary) << image_.layers[0];
+  ASSERT_TRUE(Pull(Name()));
+  EXPECT_EQ(registry_.http().CountOf(BlobPath(0)), 0u);
+  EXPECT_TRUE(HasLayer(0));
+}
+
+TEST_F(PullerTest, APartialFileWithWrongBytesIsGivenUp) {
+  ASSERT_TRUE(Cache::Open(options_.cache_dir));
+  for (const std::string& junk :
+       {std::string(1'000'000, 'x'), std::string(9'000'000, 'x')}) {
+    fs::remove_all(InCache("blobs"));
+    std::ofstream(Partial(0), std::ios::binary) << junk;
+    const auto pulled = Pull(Name());
+    ASSERT_TRUE(pulled) << pulled.error().message();
+    EXPECT_EQ(Contents(InCache("blobs/sha256") / image_.layer_digest(0).hex()),
+              image_.layers[0]);
+  }
+}
+
+TEST_F(PullerTest, TheFirstErrorStopsTheOthers) {
+  registry_.Intercept([&](const Request& request) -> std::optional<Reply> {
+    if (request.target == BlobPath(0)) return Reply{.status = 403};
+    Reply reply = registry_.Answer(request);
+    // These would never end.
+    if (request.target == BlobPath(1) || request.target == BlobPath(2)) {
+      reply.stall_after = 1000;
+    }
+    return reply;
+  });
+  const auto pulled = Pull(Name());
+  ASSERT_FALSE(pulled);
+  EXPECT_EQ(pulled.error().code(), ErrorCode::kDenied);
+}
+
+TEST_F(PullerTest, AnInterruptionKeepsWhatHasArrived) {
+  registry_.Intercept([&](const Request& request) -> std::optional<Reply> {
+    Reply reply = registry_.Answer(request);
+    if (request.target == BlobPath(0)) {
+      reply.stall_after = 1'000'000;
+      cancel_ = true;
+    }
+    return reply;
+  });
+  const auto pulled = Pull(Name());
+  ASSERT_FALSE(pulled);
+  EXPECT_EQ(pulled.error().code(), ErrorCode::kCancelled);
+  cancel_ = false;
+  registry_.Intercept({});
+  EXPECT_TRUE(Pull(Name()));
+}
+
+TEST_F(PullerTest, AWaitForAnotherProcessIsInterrupted) {
+  class Impatient : public Recorder {
+   public:
+    explicit Impatient(CancelFlag& cancel) : cancel_(cancel) {}
+    void OnLayer(const Digest&, Step step, uint64_t, uint64_t) override {
+      if (step == Step::kWaiting) cancel_ = true;
+    }
+
+   private:
+    CancelFlag& cancel_;
+  };
+  registry_.AddImage("app", "small", TestImage({LargeTar(1)}));
+  NamedImage named = Open(Name("small"));
+  const auto resolved = ResolveAnew(named);
+  ASSERT_TRUE(resolved);
+  const auto other =
+      named.cache.Lock("layer-" + std::string(image_.layer_digest(0).hex()));
+  ASSERT_TRUE(other);
+  Impatient observer(cancel_);
+  const auto pulled =
+      PullLayers(named, *resolved, {.cancel = &cancel_}, observer);
+  ASSERT_FALSE(pulled);
+  EXPECT_EQ(pulled.error().code(), ErrorCode::kCancelled);
+}
+
+// Derived files.
+
+TEST_F(PullerTest, ABlobWithoutDerivedFilesIsIndexedAgain) {
+  ASSERT_TRUE(Pull(Name()));
+  fs::remove_all(InCache("imgmount/layers") / image_.layer_digest(0).hex());
+  ASSERT_TRUE(Pull(Name()));
+  EXPECT_THAT(observer_.steps[image_.layer_digest(0)],
+              ElementsAre(Step::kPullingFsLayer, Step::kExtracting,
+                          Step::kPullComplete));
+  EXPECT_EQ(registry_.http().CountOf(BlobPath(0)), 1u);
+}
+
+TEST_F(PullerTest, ADamagedBlobIsFetchedAgain) {
+  ASSERT_TRUE(Pull(Name()));
+  fs::remove_all(InCache("imgmount/layers") / image_.layer_digest(0).hex());
+  std::ofstream(InCache("blobs/sha256") / image_.layer_digest(0).hex())
+      << "spoilt";
+  ASSERT_TRUE(Pull(Name()));
+  EXPECT_EQ(Contents(InCache("blobs/sha256") / image_.layer_digest(0).hex()),
+            image_.layers[0]);
+}
+
+// Image layouts.
+
+TEST_F(PullerTest, ALayoutIsReadInPlace) {
+  const fs::path layout = folder_.path() / "layout";
+  WriteLayout(image_, layout, "v1");
+  const std::string index = Contents(layout / "index.json");
+  for (const std::string name : {":v1", ""}) {
+    const auto pulled = Pull("oci:" + layout.string() + name);
+    ASSERT_TRUE(pulled) << pulled.error().message();
+  }
+  EXPECT_THAT(Names(InCache("blobs/sha256")), IsEmpty());
+  EXPECT_EQ(Contents(layout / "index.json"), index);
+  EXPECT_EQ(registry_.http().requests().size(), 0u);
+
+  NamedImage named = Open("oci:" + layout.string() + ":v2");
+  const auto missing = FindOrResolve(named);
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().code(), ErrorCode::kNotFound);
+  EXPECT_THAT(missing.error().message(), HasSubstr("v1"));
+}
+
+TEST_F(PullerTest, ALayoutThatLacksALayerIsNamed) {
+  const fs::path layout = folder_.path() / "layout";
+  WriteLayout(image_, layout, "v1");
+  fs::remove(layout / "blobs/sha256" / image_.layer_digest(2).hex());
+  const auto pulled = Pull("oci:" + layout.string() + ":v1");
+  ASSERT_FALSE(pulled);
+  EXPECT_EQ(pulled.error().code(), ErrorCode::kNotFound);
+  EXPECT_THAT(pulled.error().message(),
+              HasSubstr(std::string(image_.layer_digest(2).hex())));
+}
+
+TEST_F(PullerTest, ADamagedLayoutIsNotRepaired) {
+  const fs::path layout = folder_.path() / "layout";
+  WriteLayout(image_, layout, "v1");
+  const fs::path blob = layout / "blobs/sha256" / image_.layer_digest(2).hex();
+  std::ofstream(blob) << "spoilt";
+  const auto pulled = Pull("oci:" + layout.string() + ":v1");
+  ASSERT_FALSE(pulled);
+  EXPECT_EQ(pulled.error().code(), ErrorCode::kCorrupt);
+  EXPECT_TRUE(fs::exists(blob));
+}
+
+}  // namespace
+}  // namespace imgmount

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// PullObserver: what a pull tells of its progress.
+#ifndef IMGMOUNT_FETCH_SOURCE_PULL_OBSERVER_H_
+#define IMGMOUNT_FETCH_SOURCE_PULL_OBSERVER_H_
+
+#include <cstdint>
+
+#include "meta/base/digest.h"
+#include "meta/image/image.h"
+
+namespace imgmount {
+
+// What a progress display is told; called from several threads.
+class PullObserver {
+ public:
+  enum class Step {
+    kPullingFsLayer,
+    kWaiting,
+    kDownloading,  // with done/total bytes
+    kVerifyingChecksum,
+    kDownloadComplete,
+    kExtracting,  // a cached blob is being indexed
+    kPullComplete,
+    kAlreadyExists,
+    kRetrying,  // done = seconds
+  };
+  virtual ~PullObserver() = default;
+  virtual void OnImage(const Image& image) = 0;  // before any layer
+  // Not called at all for an image that is complete already, as Docker.
+  virtual void OnLayer(const Digest& layer, Step step, uint64_t done,
+                       uint64_t total) = 0;
+};
+
+}  // namespace imgmount
+
+#endif  // IMGMOUNT_FETCH_SOURCE_PULL_OBSERVER_H_

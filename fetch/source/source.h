@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// Source: where an image comes from (a registry, a layout, an archive, an
+// engine), and who is handed its bytes.
+#ifndef IMGMOUNT_FETCH_SOURCE_SOURCE_H_
+#define IMGMOUNT_FETCH_SOURCE_SOURCE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "meta/base/result.h"
+#include "meta/image/image.h"
+#include "meta/image/manifest.h"
+
+namespace imgmount {
+
+// An image's documents, in the cache as blobs.
+struct ResolvedImage {
+  Image image;
+  Descriptor published;  // of what the reference named
+};
+
+// Who asked for a blob, and what becomes of it.
+class BlobSink {
+ public:
+  virtual ~BlobSink() = default;
+  virtual Status Write(std::span<const std::byte> bytes) = 0;
+  // Called for every second of a wait before another try.
+  virtual void OnRetryIn(int /*seconds*/) {}
+  // Looked at while nothing arrives; true ends the transfer with kCancelled.
+  virtual bool stopped() const { return false; }
+};
+
+// Where an image comes from. Thread-safe.
+class Source {
+ public:
+  virtual ~Source() = default;
+
+  struct Document {
+    std::string bytes;
+    std::string media_type;
+    Digest digest;  // verified against bytes
+  };
+  // The manifest or index that the reference names (its tag or digest).
+  virtual Result<Document> FetchManifest(const std::string& selector) = 0;
+  // Whether the reference still names what is known of it, when that costs less
+  // than FetchManifest(); false when only FetchManifest() can tell.
+  virtual Result<bool> StillNames(const std::string& /*selector*/,
+                                  const ResolvedImage& /*known*/) {
+    return false;
+  }
+  // A small blob (a config), verified. Errors of blobs do not name them.
+  virtual Result<std::string> FetchSmallBlob(const Descriptor& descriptor) = 0;
+  // A blob from `offset` on, pushed to `sink` in order. The sink's error ends
+  // the transfer and is returned. Not verified: the caller hashes.
+  virtual Status FetchBlob(const Descriptor& descriptor, uint64_t offset,
+                           BlobSink& sink) = 0;
+  // Blobs are read where they lie and never copied into the cache (oci:DIR).
+  virtual bool in_place() const { return false; }
+};
+
+}  // namespace imgmount
+
+#endif  // IMGMOUNT_FETCH_SOURCE_SOURCE_H_

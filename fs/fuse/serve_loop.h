@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// ServeLoop: the threads that take requests from the kernel and answer them.
+//
+// One thread listens at a time. What can be answered at once it answers itself;
+// before anything that may take longer, and while more requests wait, it lets
+// another thread listen. So a program that asks for one thing after the other
+// is served without waking threads, which between two processors of a virtual
+// machine takes longer than most answers. For the same reason a listener looks
+// again for a moment before it sleeps.
+#ifndef IMGMOUNT_FS_FUSE_SERVE_LOOP_H_
+#define IMGMOUNT_FS_FUSE_SERVE_LOOP_H_
+
+#include <condition_variable>
+#include <cstddef>
+#include <functional>
+#include <mutex>
+#include <span>
+#include <thread>
+#include <vector>
+
+#include "meta/base/result.h"
+
+struct fuse_buf;
+struct fuse_session;
+
+namespace imgmount {
+
+// That answer side by side, at most.
+inline constexpr size_t kMaxServingThreads = 8;
+
+class ServeLoop {
+ public:
+  // Whether a request, header and all, is answered without waiting for
+  // anything. Called from any thread.
+  using AtOnce = std::function<bool(std::span<const std::byte> request)>;
+
+  // Ends when `stop_fd` is readable. The session is mounted and outlives this.
+  ServeLoop(fuse_session* session, int stop_fd, AtOnce at_once);
+
+  // Serves on this thread and on others, until the file system is unmounted or
+  // stopped; no thread is left then.
+  Status Run();
+
+ private:
+  enum class State { kGoesOn, kMoreWaiting, kStopped };
+
+  void Work();
+  // The next request, when there is one. False: there will be none any more.
+  bool Receive(fuse_buf& request);
+  State Look() const;
+  void LetAnotherListen();
+  void Stop();
+
+  fuse_session* const session_;
+  const int fd_;
+  const int stop_fd_;
+  const AtOnce at_once_;
+  const size_t processors_;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  // Under mutex_:
+  bool listening_ = false;  // a thread is
+  bool stopped_ = false;
+  int idle_ = 0;  // threads that wait for their turn to listen
+  std::vector<std::thread> threads_;
+  Status status_;
+};
+
+}  // namespace imgmount
+
+#endif  // IMGMOUNT_FS_FUSE_SERVE_LOOP_H_

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// RunInBackground: a daemon whose start succeeds or fails in the foreground.
+#ifndef IMGMOUNT_FS_MOUNT_DAEMON_H_
+#define IMGMOUNT_FS_MOUNT_DAEMON_H_
+
+#include <functional>
+
+#include "meta/base/result.h"
+
+namespace imgmount {
+
+// Forks; REQUIRES: no other thread in this process. The child, in a session of
+// its own, in "/", with stdio on /dev/null, runs `body` and exits. Returns in
+// the parent alone: when `body` called `ready` (from any thread), or with the
+// error that it ended with before that.
+Status RunInBackground(
+    const std::function<Status(const std::function<void()>& ready)>& body);
+
+}  // namespace imgmount
+
+#endif  // IMGMOUNT_FS_MOUNT_DAEMON_H_

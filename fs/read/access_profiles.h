@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// AccessProfiles: a program reads the same things whenever it starts, so what
+// one read is remembered, and decoded before it is asked for the next time.
+//
+// A start is what is read after a second without reads, up to the next one. It
+// is known by what it reads first; where several began alike (programs of one
+// shell, say) it is the one that has more of what was read so far. One that
+// goes on and on is no start but a walk through the image, and is not
+// remembered. Only which parts of the files were read is kept, not their bytes;
+// see access_profile_file.h.
+//
+// Thread-safe. Threads begin with the first read.
+#ifndef IMGMOUNT_FS_READ_ACCESS_PROFILES_H_
+#define IMGMOUNT_FS_READ_ACCESS_PROFILES_H_
+
+#include <array>
+#include <bitset>
+#include <chrono>
+#include <compare>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "meta/store/access_profile_file.h"
+
+namespace imgmount {
+
+struct AccessProfilesOptions {
+  std::vector<AccessProfile> known;  // the last one is in front
+  // Keeps them for the next mount; called once nothing is read any more. Must
+  // be given.
+  std::function<void(const std::vector<AccessProfile>&)> save;
+  // Makes the next mount faster for them, which may take a while: called, if
+  // given, once after a pause, and when there are others.
+  std::function<void(const std::vector<AccessProfile>&)> settle = nullptr;
+  std::chrono::milliseconds pause = std::chrono::seconds(1);
+};
+
+class AccessProfiles {
+ public:
+  using Work = std::function<void(const ProfilePart&)>;
+
+  // `will_need` lets the kernel fetch a part's compressed bytes, `decode`
+  // decodes it; both are called by several threads.
+  AccessProfiles(AccessProfilesOptions options, Work will_need, Work decode);
+  // Waits for the part that each thread is at, and saves.
+  ~AccessProfiles();
+
+  // Bytes [offset, offset + length) of a file were read. Returns at once:
+  // whether all of it is part of a known start, so that what comes next is
+  // taken care of.
+  bool OnRead(Ino ino, uint64_t offset, uint64_t length);
+  // Nobody will have to read this any more: the kernel has it.
+  void OnStored(const ProfilePart& part);
+  struct Listener {
+    Work on_decoded;                    // a part of a known start is
+    std::function<void(bool)> on_walk;  // there is one, there is none any more
+  };
+  // Told by other threads; the one before is told nothing once this returns.
+  void SetListener(Listener listener);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  // What is read of a file is told apart by this much.
+  static constexpr uint64_t kCellBytes = 64 << 10;
+  struct Cell {
+    uint32_t ino = 0;
+    uint64_t number = 0;
+    auto operator<=>(const Cell&) const = default;
+  };
+  // Calls `use` with the cells of a part, in order.
+  template <typename Use>
+  static void ForEachCell(const ProfilePart& part, Use&& use);
+
+  // With mutex_ held.
+  void Forget();  // the present start
+  void Begin(const Cell& first);
+  // One cell is in the kernel's hands, up to `end` in the file. Whether it is
+  // of the start that is followed.
+  bool AddCell(const Cell& cell, uint64_t end);
+  // Counts which known starts have it, and follows the one that has most.
+  void Match(const Cell& cell);
+  void Follow(size_t number);
+  bool WasSeen(const ProfilePart& part) const;
+  bool IsWalk() const { return open_ && too_long_; }
+  bool MayGoOn() const;  // there is something to decode
+  // Ends the present start; true: there is something to save.
+  bool End();
+
+  void Run();
+  void Tell(bool is_walk);
+  void Tell(const ProfilePart& decoded);
+
+  const AccessProfilesOptions options_;
+  const Work will_need_;
+  const Work decode_;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  // Under mutex_:
+  bool stop_ = false;
+  std::vector<AccessProfile> known_;
+  bool settled_ = false;  // these
+  // The present start.
+  bool open_ = false;
+  bool too_long_ = false;  // it is a walk
+  bool told_of_walk_ = false;
+  Clock::time_point last_read_ = {};
+  AccessProfile parts_;
+  std::map<Cell, size_t> seen_;  // in parts_
+  // Of each known one that began alike: its cells, and how many of them were
+  // seen.
+  struct Candidate {
+    size_t cells = 0;  // 0: it did not
+    size_t seen = 0;
+  };
+  std::array<Candidate, kMaxProfiles> candidates_;
+  std::map<Cell, std::bitset<kMaxProfiles>> candidate_cells_;
+  // The known one that it seems to repeat.
+  size_t follows_ = 0;
+  AccessProfile followed_;
+  std::map<Cell, size_t> places_;  // in followed_
+  size_t reached_ = 0;             // of followed_, by the program
+  size_t decoded_ = 0;             // by us
+  std::vector<bool> is_ahead_;     // decoded by us before the program came
+  uint64_t bytes_ahead_ = 0;       // of those that it has not come to yet
+  size_t needed_ = 0;              // will_need_ was called up to here
+
+  std::mutex listener_mutex_;  // never taken with mutex_ held
+  Listener listener_;          // under it
+
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace imgmount
+
+#endif  // IMGMOUNT_FS_READ_ACCESS_PROFILES_H_

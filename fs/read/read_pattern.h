@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// ReadPattern: sees how a layer is read, and says which spans to decode next
+// and which nobody comes back to.
+//
+// Two kinds of reading are worth decoding ahead for:
+// - in order, through a large file or from file to file: the spans that follow.
+//   They are of the same file until it is plain that the reader does not stop
+//   at its end, as a program that starts reads the beginnings of many files;
+// - all over a file, as the kernel does for a program's code: the spans around
+//   those that were not there, the more the more often that happened.
+//
+// Thread-safe.
+#ifndef IMGMOUNT_FS_READ_READ_PATTERN_H_
+#define IMGMOUNT_FS_READ_READ_PATTERN_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <vector>
+
+#include "meta/layer/span_cuts.h"
+
+namespace imgmount {
+
+// What is read of one span.
+struct SpanRead {
+  TarRun run;         // of the tar
+  uint64_t file = 0;  // where the file begins in the tar: stands for it
+  size_t span = 0;
+  // The spans that the file lies in.
+  size_t first_span = 0;
+  size_t last_span = 0;
+};
+
+class ReadPattern {
+ public:
+  struct Range {
+    size_t begin = 0;
+    size_t end = 0;
+  };
+  struct Advice {
+    Range decode;  // spans that nobody was told of yet; maybe beyond the last
+    Range forget;  // spans that were read from end to end: nobody comes back
+  };
+
+  // What is to be decoded ends at most `depth` spans after the one that is
+  // read, or twice as many after a long time.
+  Advice OnRead(const SpanRead& read, size_t depth);
+  // The read had to be decoded first: spans that may be needed as well, the
+  // likelier ones first.
+  std::vector<size_t> OnColdRead(const SpanRead& read);
+
+  // Whether the reader is beyond a span that was to be decoded for it.
+  bool IsPast(size_t span);
+
+ private:
+  // Of a file that is read all over.
+  struct Scattered {
+    size_t cold = 0;
+    uint64_t told = 0;  // bit n: of the file's span n
+  };
+
+  std::mutex mutex_;
+  // Of what is read in order:
+  uint64_t begun_ = 0;
+  uint64_t next_ = 0;
+  uint64_t bytes_ = 0;  // that were read since begun_
+  uint64_t file_ = 0;   // where the last one begins
+  int files_ = 0;
+  int reads_ = 0;
+  size_t announced_ = 0;  // all spans before this one
+  // Of those that were read from end to end.
+  size_t first_ = 0;
+  size_t forgotten_ = 0;
+
+  std::map<uint64_t, Scattered> scattered_;  // by where the file begins
+};
+
+}  // namespace imgmount
+
+#endif  // IMGMOUNT_FS_READ_READ_PATTERN_H_

@@ -1,0 +1,466 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fs/read/tree_reader.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "fs/read/decode_ahead.h"
+#include "fs/read/read_pattern.h"
+#include "fs/read/span_cache.h"
+
+namespace imgmount {
+namespace {
+
+// What holes read as. Not const, so that it takes no room in the program.
+std::byte zeros[64 << 10];
+
+// writev(2) takes 1024 pieces; a file in more shreds than this is copied.
+constexpr size_t kMaxPieces = 256;
+
+constexpr size_t kMaxLoggedSpans = 1000;
+
+// Beyond what is decoded ahead: so that it comes from the disk while what is
+// before it is decoded.
+constexpr size_t kReadAheadSpans = 2;
+
+struct Layer {
+  std::mutex opening;
+  std::optional<OpenedLayer> opened;  // under `opening` until set
+  std::optional<Error> broken;        // opening it again would not help
+  ReadPattern pattern;
+  std::atomic<bool> discarded = false;
+};
+
+// Lets the kernel fetch a span's state and compressed bytes.
+void WillNeed(const OpenedLayer& layer, size_t number) {
+  if (number >= layer.spans->span_count()) return;
+  const Span span = layer.spans->span(number);
+  layer.spans->WillNeed(number);
+  (span.file == SpanFile::kFrames ? layer.frames : layer.blob)
+      ->WillNeed(span.in_offset, span.in_length);
+}
+
+class SpanTreeReader final : public TreeReader {
+ public:
+  SpanTreeReader(const UnionTree& tree, LayerOpener opener,
+                 TreeReaderOptions options)
+      : tree_(tree),
+        opener_(std::move(opener)),
+        options_(std::move(options)),
+        cache_(options_.cache_bytes,
+               [this](const SpanKey& key, std::span<std::byte> out) {
+                 return StartDecoder(key, out);
+               }),
+        ahead_(options_.decode_ahead_threads,
+               [this](const SpanKey& key) { DecodeAheadOfReader(key); }) {
+    if (!options_.starts.save) return;
+    AccessProfilesOptions starts = options_.starts;
+    if (options_.cut) {
+      starts.settle = [this](const auto& known) { CutFor(known); };
+    }
+    starts_.emplace(
+        std::move(starts),
+        [this](const ProfilePart& part) {
+          ForEachSpan(part,
+                      [](const Layer& layer, const SpanKey& key, uint64_t) {
+                        WillNeed(*layer.opened, key.span);
+                      });
+        },
+        [this](const ProfilePart& part) {
+          ForEachSpan(part, [this](const Layer&, const SpanKey& key,
+                                   uint64_t end) { Decode(key, end); });
+        });
+  }
+
+  Result<FileBytes> View(Ino ino, uint64_t offset, size_t length) override;
+  bool HasDecoded(Ino ino, uint64_t offset, size_t length) override;
+  Result<FileBytes> ViewDecoded(const FilePart& part) override;
+  void OnStored(const FilePart& part) override {
+    if (!starts_) return;
+    starts_->OnStored({part.offset, static_cast<uint32_t>(part.ino.number()),
+                       static_cast<uint32_t>(part.length)});
+  }
+  bool SetListener(Listener listener) override {
+    if (!starts_) return false;
+    starts_->SetListener(
+        {.on_decoded =
+             [told = std::move(listener.on_foreseen)](const ProfilePart& part) {
+               if (told) told({Ino(part.ino), part.offset, part.length});
+             },
+         .on_walk = std::move(listener.on_walk)});
+    return true;
+  }
+
+ private:
+  // Calls `data(run, file)` with the runs of [offset, offset + length) of a
+  // file, each with the run that the whole file is, and `hole(length)` with
+  // what is between them, in order; both answer a Status.
+  template <typename Hole, typename Data>
+  Status Split(const Inode& inode, uint64_t offset, size_t length, Hole&& hole,
+               Data&& data);
+  bool HasDecodedTar(LayerPosition position, const TarRun& run);
+  Result<Layer*> OpenLayer(LayerPosition position);
+  Result<std::unique_ptr<SpanDecoder>> StartDecoder(const SpanKey& key,
+                                                    std::span<std::byte> out);
+  enum class For {
+    kReader,
+    kForeseenReader,  // what comes next is taken care of
+    kPageCache,       // nobody asked for it
+  };
+  Result<FileBytes> View(const Inode& inode, uint64_t offset, size_t length,
+                         For whom);
+  // Appends a run of the layer's tar that is a part of `file`.
+  Status AppendTar(LayerPosition position, const TarRun& run,
+                   const TarRun& file, For whom, FileBytes& out);
+  // Does what the reading so far calls for.
+  void FollowPattern(Layer& layer, LayerPosition position, const SpanRead& read,
+                     For whom);
+  void DecodeAheadOfReader(const SpanKey& key);
+  // Up to byte `end` of the span, or all there is.
+  void Decode(const SpanKey& key, uint64_t end = kMaxSpanBytes);
+  // Calls `use(layer, run)` with what a part is of the layer's tar; a part that
+  // is nowhere is none.
+  template <typename Use>
+  void ForEachRun(const ProfilePart& part, Use&& use);
+  // Calls `use(layer, key, end)` with each span that a part lies in, and where
+  // in it the part ends.
+  template <typename Use>
+  void ForEachSpan(const ProfilePart& part, Use&& use);
+  // Lets spans begin where these starts read.
+  void CutFor(const std::vector<AccessProfile>& starts);
+  void Discard(LayerPosition position);
+  Failure Logged(const SpanKey& key, Error error);
+
+  const UnionTree& tree_;
+  const LayerOpener opener_;
+  const TreeReaderOptions options_;
+  std::mutex layers_mutex_;
+  std::map<LayerPosition, Layer> layers_;
+  std::mutex logged_mutex_;
+  std::set<SpanKey> logged_;
+  SpanCache cache_;
+  // These use all of the above: they go first.
+  DecodeAhead ahead_;
+  std::optional<AccessProfiles> starts_;
+};
+
+void AppendZeros(uint64_t length, FileBytes& out) {
+  while (length > 0) {
+    const size_t n = std::min<uint64_t>(length, sizeof zeros);
+    out.pieces.push_back(std::span<const std::byte>(zeros).first(n));
+    out.size += n;
+    length -= n;
+  }
+}
+
+// A read of `run`, which lies in `span`.
+SpanRead ReadOf(const SpanTable& table, size_t number, const Span& span,
+                const TarRun& run, const TarRun& file) {
+  SpanRead read{run, file.offset, number, number, number};
+  const uint64_t end = std::min(file.offset + file.length, table.size());
+  if (file.offset < span.offset) read.first_span = table.Find(file.offset);
+  if (end > span.offset + span.length) read.last_span = table.Find(end - 1);
+  return read;
+}
+
+void CopyTo(const FileBytes& bytes, std::byte* out) {
+  for (const auto piece : bytes.pieces) {
+    std::memcpy(out, piece.data(), piece.size());
+    out += piece.size();
+  }
+}
+
+FileBytes InOnePiece(const FileBytes& bytes) {
+  auto copy = std::make_shared<std::vector<std::byte>>(bytes.size);
+  CopyTo(bytes, copy->data());
+  const std::span<const std::byte> piece = *copy;
+  return {{piece}, {std::move(copy)}, bytes.size, bytes.file_size};
+}
+
+Result<FileBytes> SpanTreeReader::View(Ino ino, uint64_t offset,
+                                       size_t length) {
+  IMGMOUNT_TRY(const Inode inode, tree_.Get(ino));
+  const uint64_t size =
+      std::min<uint64_t>(length, inode.size - std::min(inode.size, offset));
+  const bool foreseen =
+      starts_ && size > 0 && starts_->OnRead(ino, offset, size);
+  return View(inode, offset, length,
+              foreseen ? For::kForeseenReader : For::kReader);
+}
+
+Result<FileBytes> SpanTreeReader::ViewDecoded(const FilePart& part) {
+  IMGMOUNT_TRY(const Inode inode, tree_.Get(part.ino));
+  if (!HasDecoded(part.ino, part.offset, part.length)) return FileBytes();
+  return View(inode, part.offset, part.length, For::kPageCache);
+}
+
+Result<FileBytes> SpanTreeReader::View(const Inode& inode, uint64_t offset,
+                                       size_t length, For whom) {
+  FileBytes out;
+  out.file_size = inode.size;
+  const auto flatten = [&out] {
+    if (out.pieces.size() > kMaxPieces) out = InOnePiece(out);
+  };
+  IMGMOUNT_CHECK(Split(
+      inode, offset, length,
+      [&](uint64_t hole) -> Status {
+        AppendZeros(hole, out);
+        flatten();
+        return {};
+      },
+      [&](const TarRun& run, const TarRun& file) -> Status {
+        IMGMOUNT_CHECK(AppendTar(inode.layer, run, file, whom, out));
+        flatten();
+        return {};
+      }));
+  return out;
+}
+
+bool SpanTreeReader::HasDecoded(Ino ino, uint64_t offset, size_t length) {
+  const auto inode = tree_.Get(ino);
+  if (!inode) return true;  // an error takes no time
+  bool all = true;
+  const Status split = Split(
+      *inode, offset, length, [](uint64_t) { return Status(); },
+      [&](const TarRun& run, const TarRun&) {
+        all = all && HasDecodedTar(inode->layer, run);
+        return Status();
+      });
+  return all || !split;
+}
+
+bool SpanTreeReader::HasDecodedTar(LayerPosition position, const TarRun& run) {
+  Layer* layer = nullptr;
+  {
+    const std::lock_guard lock(layers_mutex_);
+    layer = &layers_[position];
+  }
+  const std::unique_lock opening(layer->opening, std::try_to_lock);
+  if (!opening || !layer->opened) return false;
+  const SpanTable& table = *layer->opened->spans;
+  const uint64_t end = run.offset + run.length;
+  for (uint64_t at = run.offset; at < std::min(end, table.size());) {
+    const size_t number = table.Find(at);
+    const Span span = table.span(number);
+    const uint64_t stop = std::min(end - span.offset, span.length);
+    if (!cache_.Has({position, number}, stop)) return false;
+    at = span.offset + stop;
+  }
+  return true;
+}
+
+template <typename Hole, typename Data>
+Status SpanTreeReader::Split(const Inode& inode, uint64_t offset, size_t length,
+                             Hole&& hole, Data&& data) {
+  if (offset >= inode.size) return {};
+  const uint64_t end = offset + std::min<uint64_t>(length, inode.size - offset);
+  IMGMOUNT_TRY(const std::vector<Extent> extents, tree_.Extents(inode.ino));
+
+  auto it = std::partition_point(
+      extents.begin(), extents.end(),
+      [&](const Extent& e) { return e.logical + e.length <= offset; });
+  TarRun file;
+  if (!extents.empty()) {
+    file.offset = extents.front().physical;
+    file.length = extents.back().physical + extents.back().length - file.offset;
+  }
+  uint64_t at = offset;
+  for (; it != extents.end() && it->logical < end; ++it) {
+    const uint64_t begin = std::max(at, it->logical);
+    const uint64_t stop = std::min(end, it->logical + it->length);
+    if (stop < begin) {
+      return Fail(
+          ErrorCode::kCorrupt,
+          fmt::format("extents of inode {} overlap", inode.ino.number()));
+    }
+    if (begin > at) IMGMOUNT_CHECK(hole(begin - at));
+    IMGMOUNT_CHECK(
+        data(TarRun{it->physical + (begin - it->logical), stop - begin}, file));
+    at = stop;
+  }
+  return end > at ? hole(end - at) : Status();
+}
+
+Status SpanTreeReader::AppendTar(LayerPosition position, const TarRun& run,
+                                 const TarRun& file, For whom, FileBytes& out) {
+  IMGMOUNT_TRY(Layer* const layer, OpenLayer(position));
+  const SpanTable& table = *layer->opened->spans;
+  if (run.offset > table.size() || table.size() - run.offset < run.length) {
+    return Logged(
+        {position, table.span_count()},
+        Error(ErrorCode::kCorrupt, "a file lies beyond the end of the tar"));
+  }
+  const uint64_t end = run.offset + run.length;
+  for (uint64_t physical = run.offset; physical < end;) {
+    const SpanKey key{position, table.Find(physical)};
+    const Span span = table.span(key.span);
+    const uint64_t begin = physical - span.offset;
+    const uint64_t n = std::min(end - physical, span.length - begin);
+    const SpanRead read = ReadOf(table, key.span, span, {physical, n}, file);
+    if (whom != For::kPageCache) FollowPattern(*layer, position, read, whom);
+
+    const bool cold = whom == For::kReader && !cache_.Has(key, begin + n);
+    if (cold) {
+      for (const size_t near : layer->pattern.OnColdRead(read)) {
+        ahead_.WantIfIdle({position, near});
+      }
+    }
+    auto bytes = cache_.Get(key, span.length, begin + n);
+    // Who came here is likely to read on.
+    if (cold) ahead_.Want(key);
+    if (!bytes) return Logged(key, std::move(bytes).error());
+    out.pieces.push_back(bytes->bytes.subspan(begin));
+    out.pins.push_back(std::move(bytes->pin));
+    out.size += n;
+    physical += n;
+  }
+  return {};
+}
+
+void SpanTreeReader::FollowPattern(Layer& layer, LayerPosition position,
+                                   const SpanRead& read, For whom) {
+  const ReadPattern::Advice advice = layer.pattern.OnRead(
+      read, static_cast<size_t>(options_.decode_ahead_spans));
+  for (size_t i = advice.forget.begin; i < advice.forget.end; ++i) {
+    cache_.Forget({position, i});
+  }
+  if (whom != For::kReader) return;
+  const size_t end =
+      std::min(advice.decode.end, layer.opened->spans->span_count());
+  for (size_t i = advice.decode.begin; i < end; ++i) {
+    ahead_.Want({position, i});
+    WillNeed(*layer.opened, i + kReadAheadSpans);
+  }
+}
+
+Result<Layer*> SpanTreeReader::OpenLayer(LayerPosition position) {
+  Layer* layer = nullptr;
+  {
+    const std::lock_guard lock(layers_mutex_);
+    layer = &layers_[position];
+  }
+  const std::lock_guard lock(layer->opening);
+  if (layer->opened) return layer;
+  if (layer->broken) return Failure(*layer->broken);
+  auto opened = opener_(position);
+  if (opened) {
+    layer->opened = *std::move(opened);
+    return layer;
+  }
+  Error error =
+      std::move(opened).error().In("layer " + std::to_string(position));
+  if (options_.log) options_.log(error.message());
+  // What is missing may come back; finding out again that it is wrong would
+  // take a pass over the whole layer for every read.
+  if (error.code() == ErrorCode::kCorrupt) layer->broken = error;
+  return Failure(std::move(error));
+}
+
+Result<std::unique_ptr<SpanDecoder>> SpanTreeReader::StartDecoder(
+    const SpanKey& key, std::span<std::byte> out) {
+  IMGMOUNT_TRY(Layer* const layer, OpenLayer(key.layer));
+  const OpenedLayer& opened = *layer->opened;
+  return SpanDecoder::Start(*opened.spans, key.span, *opened.blob,
+                            opened.frames.get(), out);
+}
+
+void SpanTreeReader::DecodeAheadOfReader(const SpanKey& key) {
+  const auto layer = OpenLayer(key.layer);
+  if (layer && !(*layer)->pattern.IsPast(key.span)) Decode(key);
+}
+
+void SpanTreeReader::Decode(const SpanKey& key, uint64_t end) {
+  const auto layer = OpenLayer(key.layer);
+  if (!layer) return;
+  const Span span = (*layer)->opened->spans->span(key.span);
+  cache_.Prepare(key, span.length, std::min(end, span.length));
+}
+
+template <typename Use>
+void SpanTreeReader::ForEachRun(const ProfilePart& part, Use&& use) {
+  const auto inode = tree_.Get(Ino(part.ino));
+  if (!inode || !S_ISREG(inode->mode)) return;
+  (void)Split(
+      *inode, part.offset, part.length, [](uint64_t) { return Status(); },
+      [&](const TarRun& run, const TarRun&) {
+        use(inode->layer, run);
+        return Status();
+      });
+}
+
+template <typename Use>
+void SpanTreeReader::ForEachSpan(const ProfilePart& part, Use&& use) {
+  ForEachRun(part, [&](LayerPosition position, const TarRun& run) {
+    const auto layer = OpenLayer(position);
+    if (!layer) return;
+    const SpanTable& table = *(*layer)->opened->spans;
+    const uint64_t end = std::min(run.offset + run.length, table.size());
+    for (uint64_t at = run.offset; at < end;) {
+      const SpanKey key{position, table.Find(at)};
+      const Span span = table.span(key.span);
+      at = std::min(end, span.offset + span.length);
+      use(**layer, key, at - span.offset);
+    }
+  });
+}
+
+void SpanTreeReader::CutFor(const std::vector<AccessProfile>& starts) {
+  std::map<LayerPosition, std::vector<TarRun>> runs;
+  for (const AccessProfile& start : starts) {
+    for (const ProfilePart& part : start) {
+      ForEachRun(part, [&](LayerPosition layer, const TarRun& run) {
+        runs[layer].push_back(run);
+      });
+    }
+  }
+  for (const auto& [layer, of_layer] : runs) options_.cut(layer, of_layer);
+}
+
+void SpanTreeReader::Discard(LayerPosition position) {
+  const auto layer = OpenLayer(position);
+  if (!layer || (*layer)->discarded.exchange(true)) return;
+  if ((*layer)->opened->discard) (*layer)->opened->discard();
+}
+
+Failure SpanTreeReader::Logged(const SpanKey& key, Error error) {
+  error = std::move(error).In(fmt::format("layer {}", key.layer));
+  if (error.code() == ErrorCode::kCorrupt) {
+    Discard(key.layer);
+    error = Error(error.code(), error.message() + "; mount the image again",
+                  error.error_number());
+  }
+  const std::lock_guard lock(logged_mutex_);
+  if (options_.log && logged_.size() < kMaxLoggedSpans &&
+      logged_.insert(key).second) {
+    options_.log(error.message());
+  }
+  return Failure(std::move(error));
+}
+
+}  // namespace
+
+std::unique_ptr<TreeReader> TreeReader::Make(const UnionTree& tree,
+                                             LayerOpener opener,
+                                             TreeReaderOptions options) {
+  return std::make_unique<SpanTreeReader>(tree, std::move(opener),
+                                          std::move(options));
+}
+
+Result<size_t> TreeReader::Read(Ino ino, uint64_t offset,
+                                std::span<std::byte> out) {
+  IMGMOUNT_TRY(const FileBytes bytes, View(ino, offset, out.size()));
+  CopyTo(bytes, out.data());
+  return bytes.size;
+}
+
+}  // namespace imgmount

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// TreeReader: bytes of files of a UnionTree, at random, through spans.
+//
+// extent -> span -> decoded, verified bytes. Thread-safe; one SpanCache is
+// shared by all layers and threads, and bounds the memory.
+#ifndef IMGMOUNT_FS_READ_TREE_READER_H_
+#define IMGMOUNT_FS_READ_TREE_READER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "fs/file_bytes.h"
+#include "fs/prefetch.h"
+#include "fs/read/access_profiles.h"
+#include "meta/base/result.h"
+#include "meta/layer/span_cuts.h"
+#include "meta/store/layer_store.h"
+#include "meta/union/union_tree.h"
+
+namespace imgmount {
+
+struct TreeReaderOptions {
+  // Decoded spans kept: most of what a program like Python reads as it starts.
+  size_t cache_bytes = 96 << 20;
+  int decode_ahead_threads = 2;       // 0: none
+  int decode_ahead_spans = 2;         // how far
+  AccessProfilesOptions starts = {};  // without `save` none are looked for
+  // Lets a layer's spans begin where these runs of its tar do, for the next
+  // mount (span_cuts.h); called by threads that have time.
+  std::function<void(LayerPosition, std::span<const TarRun>)> cut = nullptr;
+  // Told of each span or layer that cannot be read, once.
+  std::function<void(std::string_view line)> log = nullptr;
+};
+
+class TreeReader : public Prefetch {
+ public:
+  // Layers are opened lazily, by position, with this; called at most once per
+  // layer at a time, from any thread.
+  using LayerOpener = std::function<Result<OpenedLayer>(LayerPosition)>;
+  // `tree` outlives the reader.
+  static std::unique_ptr<TreeReader> Make(const UnionTree& tree,
+                                          LayerOpener opener,
+                                          TreeReaderOptions options = {});
+
+  // Up to `length` bytes from `offset` of a regular file, without a copy;
+  // fewer only at its end.
+  virtual Result<FileBytes> View(Ino ino, uint64_t offset, size_t length) = 0;
+  // Whether View() would find all of it decoded.
+  virtual bool HasDecoded(Ino ino, uint64_t offset, size_t length) = 0;
+
+  // Fills `out` from `offset` of a regular file; short only at its end.
+  Result<size_t> Read(Ino ino, uint64_t offset, std::span<std::byte> out);
+};
+
+}  // namespace imgmount
+
+#endif  // IMGMOUNT_FS_READ_TREE_READER_H_

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// ImageViews: the ways to look at an image: whole, as of a layer, a layer
+// alone, or all of these in one mount.
+//
+// Trees other than the whole image's are made when they are asked for, and are
+// scratch: they end with the process. Thread-safe.
+#ifndef IMGMOUNT_FS_VIEW_IMAGE_VIEWS_H_
+#define IMGMOUNT_FS_VIEW_IMAGE_VIEWS_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "fs/read/tree_reader.h"
+#include "fs/view/composed_fs.h"
+#include "fs/view/image_fs.h"
+#include "fs/view/provenance.h"
+#include "meta/base/result.h"
+#include "meta/diff/layer_info.h"
+#include "meta/diff/layer_states.h"
+#include "meta/image/image.h"
+#include "meta/store/cache.h"
+
+namespace imgmount {
+
+// A file system over a tree, with all that it needs.
+class ImageView {
+ public:
+  ImageView(std::unique_ptr<UnionTree> tree, TreeReader::LayerOpener opener,
+            TreeReaderOptions options);
+  // The tree outlives the view.
+  ImageView(const UnionTree& tree, TreeReader::LayerOpener opener,
+            TreeReaderOptions options);
+
+  // Once, before it is used.
+  void Start(ImageFsOptions options, std::unique_ptr<Provenance> provenance);
+
+  const FileSystem& fs() const { return *fs_; }
+  const UnionTree& tree() const { return tree_; }
+
+ private:
+  const std::unique_ptr<UnionTree> owned_tree_;
+  const UnionTree& tree_;
+  const std::unique_ptr<TreeReader> reader_;
+  std::unique_ptr<Provenance> provenance_;
+  std::optional<ImageFs> fs_;
+};
+
+struct ViewOptions {
+  std::optional<uint32_t> uid;
+  std::optional<uint32_t> gid;
+  bool provenance = false;
+  std::function<void(std::string_view line)> log;
+};
+
+class ImageViews {
+ public:
+  ImageViews(Cache cache, Image image, ViewOptions options);
+
+  size_t layer_count() const { return layers_.size(); }
+
+  // The first `layers` layers merged; the tree stays in the cache.
+  Result<std::shared_ptr<const ImageView>> Filed(size_t layers);
+  // The same, but only the whole image's tree stays.
+  Result<std::shared_ptr<const ImageView>> AsOf(size_t layers);
+  // One layer's own entries, with its whiteouts as character devices 0:0.
+  Result<std::shared_ptr<const ImageView>> Alone(size_t layer);
+
+  // Below `directory`, of the first `layers` layers: rootfs/, layers/00 …,
+  // asof/00 …, config.json, manifest.json and `history` as history.txt. This
+  // outlives `fs`.
+  void AddAll(ComposedFs& fs, Ino directory, size_t layers,
+              std::string history);
+  // The first `layers` layers merged, as a part named `name`.
+  void AddAsOf(ComposedFs& fs, Ino directory, std::string name, size_t layers);
+
+  // The owner and the time of what is in no layer.
+  ComposedFs::Look Look() const;
+
+ private:
+  enum class Role { kMain, kSide };  // how much memory a view may take
+
+  Result<OpenedLayer> Open(size_t layer) const;
+  Result<const UnionTree*> State(size_t layers);
+  std::shared_ptr<const ImageView> Start(std::shared_ptr<ImageView> view,
+                                         size_t first, size_t last);
+  TreeReaderOptions ReaderOptions(Role role) const;
+
+  const Cache cache_;
+  const Image image_;
+  const ViewOptions options_;
+  const std::vector<LayerInfo> layers_;
+  std::mutex mutex_;
+  LayerStates states_;  // under mutex_; its trees are never dropped
+};
+
+}  // namespace imgmount
+
+#endif  // IMGMOUNT_FS_VIEW_IMAGE_VIEWS_H_

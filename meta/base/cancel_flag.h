@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef IMGMOUNT_META_BASE_CANCEL_FLAG_H_
+#define IMGMOUNT_META_BASE_CANCEL_FLAG_H_
+
+#include <atomic>
+
+namespace imgmount {
+
+// Set by a signal handler; long calls look at it and end with kCancelled.
+using CancelFlag = std::atomic<bool>;
+
+}  // namespace imgmount
+
+#endif  // IMGMOUNT_META_BASE_CANCEL_FLAG_H_

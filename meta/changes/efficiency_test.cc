@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "meta/changes/efficiency.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "meta/union/layer_builder.h"
+#include "tests/support/tar_builder.h"
+
+namespace imgmount {
+namespace {
+
+using testing::LayerBuilder;
+using testing::TemporaryFolder;
+
+class EfficiencyTest : public ::testing::Test {
+ protected:
+  LayerStates StatesOf(std::vector<LayerBuilder> layers) {
+    layers_ = std::move(layers);
+    return LayerStates(
+        layers_.size(),
+        [this](size_t layer) -> Result<LayerIndex> {
+          return layers_[layer].Build();
+        },
+        folder_.path());
+  }
+
+  std::vector<LayerBuilder> layers_;
+  TemporaryFolder folder_;
+};
+
+TEST_F(EfficiencyTest, OfDistinctFilesIsOne) {
+  auto states = StatesOf({LayerBuilder().Dir("d").File("d/a", 10),
+                          LayerBuilder().Dir("d").File("d/b", 20)});
+  const auto efficiency = MeasureEfficiency(states);
+  ASSERT_TRUE(efficiency);
+  EXPECT_EQ(efficiency->score, 1);
+  EXPECT_EQ(efficiency->wasted_bytes, 0u);
+  EXPECT_TRUE(efficiency->wasted.empty());
+}
+
+TEST_F(EfficiencyTest, OfNothingIsOne) {
+  auto states = StatesOf({});
+  EXPECT_EQ(MeasureEfficiency(states)->score, 1);
+  EXPECT_TRUE(MeasureLayers(states)->empty());
+}
+
+// By hand, after dive's filetree/efficiency.go:
+//   keep       100              least 100  all 100
+//   twice      30, then 20      least  20  all  50  wasted 50
+//   removed    40, then gone    least   0  all  40  wasted 40
+//   tree/a,b   5 + 6            least  11  all  11
+//   tree       gone: 5 + 6      least  11  all  11
+//   once       7                least   7  all   7
+// score = 149 / 219
+TEST_F(EfficiencyTest, IsThatOfDive) {
+  auto states = StatesOf({
+      LayerBuilder()
+          .File("keep", 100)
+          .File("twice", 30)
+          .File("removed", 40)
+          .Dir("tree")
+          .File("tree/a", 5)
+          .File("tree/b", 6),
+      LayerBuilder().File("twice", 20).Whiteout("removed").Whiteout("tree"),
+      LayerBuilder().File("once", 7).Link("link", "once"),
+  });
+  const auto efficiency = MeasureEfficiency(states);
+  ASSERT_TRUE(efficiency) << efficiency.error().message();
+  EXPECT_DOUBLE_EQ(efficiency->score, 149.0 / 219);
+  EXPECT_EQ(efficiency->wasted_bytes, 90u);
+  ASSERT_EQ(efficiency->wasted.size(), 2u);
+  EXPECT_EQ(efficiency->wasted[0].path, "/twice");
+  EXPECT_EQ(efficiency->wasted[0].bytes, 50u);
+  EXPECT_EQ(efficiency->wasted[0].times, 2u);
+  EXPECT_EQ(efficiency->wasted[1].path, "/removed");
+  EXPECT_EQ(efficiency->wasted[1].bytes, 40u);
+}
+
+TEST_F(EfficiencyTest, CountsTheBytesThatNobodySees) {
+  auto states = StatesOf({
+      LayerBuilder()
+          .File("keep", 100)
+          .File("twice", 30)
+          .Dir("t")
+          .File("t/a", 5),
+      LayerBuilder().File("twice", 20).Whiteout("t"),
+  });
+  const auto layers = MeasureLayers(states);
+  ASSERT_TRUE(layers);
+  EXPECT_EQ(layers->at(0).content, 135u);
+  EXPECT_EQ(layers->at(0).hidden, 35u);
+  EXPECT_EQ(layers->at(1).content, 20u);
+  EXPECT_EQ(layers->at(1).hidden, 0u);
+}
+
+}  // namespace
+}  // namespace imgmount

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+# bash completion for imgmount and its tools. The tools say what fits
+# (TOOL --complete WORDS...); images are those of the cache.
+
+_imgmount_complete() {
+  local line=${COMP_LINE:0:COMP_POINT} current candidate found prefix
+  local -a words candidates
+  # Not COMP_WORDS: bash divides at the colons of images as well.
+  read -r -a words <<<"$line"
+  [[ $line == *[[:space:]] ]] && words+=("")
+  current=${words[-1]}
+  COMPREPLY=()
+  while IFS=$'\t' read -r candidate _; do
+    case $candidate in
+      :images) mapfile -t found < <(imgcache ls -q 2>/dev/null) ;;
+      :mounts) mapfile -t found < <(imgmount -l 2>/dev/null | sed 's/.* on //') ;;
+      :folders) compopt -o filenames; mapfile -t found < <(compgen -d -- "$current") ;;
+      :files) compopt -o filenames; mapfile -t found < <(compgen -f -- "$current") ;;
+      *) found=("$candidate") ;;
+    esac
+    candidates+=("${found[@]}")
+  done < <("${words[0]}" --complete "${words[@]:1}" 2>/dev/null)
+  # readline replaces only what stands behind the last word break.
+  prefix=
+  [[ $current == *:* && $COMP_WORDBREAKS == *:* ]] && prefix=${current%"${current##*:}"}
+  [[ $current == *=* && $COMP_WORDBREAKS == *=* ]] && prefix=${current%"${current##*=}"}
+  for candidate in "${candidates[@]}"; do
+    [[ $candidate == "$current"* ]] && COMPREPLY+=("${candidate#"$prefix"}")
+  done
+}
+
+complete -F _imgmount_complete imgcache imgdiff imghistory imginspect imgmount imgpull

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+# fish completion for imgmount and its tools. The tools say what fits
+# (TOOL --complete WORDS...); images are those of the cache.
+
+function __imgmount_complete
+    set -l words (commandline -opc)
+    set -l current (commandline -ct)
+    for line in ($words[1] --complete $words[2..-1] "$current" 2>/dev/null)
+        switch $line
+            case :images
+                imgcache ls -q 2>/dev/null
+            case :mounts
+                imgmount -l 2>/dev/null | string replace -r '.* on ' ''
+            case :folders
+                __fish_complete_directories "$current"
+            case :files
+                __fish_complete_path "$current"
+            case '*'
+                echo $line
+        end
+    end
+end
+
+for tool in imgcache imgdiff imghistory imginspect imgmount imgpull
+    complete -c $tool -f -a '(__imgmount_complete)'
+end

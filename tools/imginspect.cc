@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/imginspect.h"
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <ostream>
+#include <string_view>
+#include <utility>
+
+#include "fetch/find/image_finder.h"
+#include "meta/cli/command_line.h"
+#include "meta/cli/interrupt.h"
+#include "meta/cli/pager.h"
+#include "meta/report/columns.h"
+#include "meta/report/inspect.h"
+#include "meta/template/go_json.h"
+#include "meta/template/template.h"
+
+namespace imgmount {
+namespace {
+
+constexpr char kTool[] = "imginspect";
+constexpr int kIndent = 4;
+
+constexpr char kExamples[] = R"(
+Prints a JSON array with an object per image, in the format of
+`docker image inspect`. Reads manifest and config only, from the cache or the
+registry; no layer is downloaded for it. Size counts the bytes of file contents
+once the layers have been pulled, else the compressed layers.
+
+Examples:
+  imginspect nginx
+  imginspect nginx:1.25 alpine           several
+  imginspect --platform linux/arm64 nginx
+  imginspect nginx | jq -r '.[0].Config.Env[]'
+  imginspect --format json nginx         on one line
+  imginspect --format '{{.Config.Cmd}}' nginx
+  imginspect -f '{{range .Config.Env}}{{println .}}{{end}}' nginx
+  imginspect --raw config nginx          the document itself
+
+Environment:
+  IMGMOUNT_PAGER  what shows long output on a terminal; else PAGER, else less
+
+Exit status: 0 success; 1 no such image (the others are printed); 2 disk or
+permissions; 3 network or registry unavailable; 4 login refused; 5 wrong bytes;
+6 unsupported; 64 usage; 130 interrupted.)";
+
+struct Arguments {
+  ImageOptions image_options;
+  std::vector<std::string> images;
+  std::string format;
+  std::string raw;
+  std::string id = "config";
+  bool pager = true;
+};
+
+void Declare(CLI::App& app, Arguments& args) {
+  app.footer(kExamples);
+  app.add_option("IMAGE", args.images, "An image name, or oci:DIR[:REF]")
+      ->required()
+      ->type_name("");
+  auto* format = app.add_option("-f,--format", args.format,
+                                "json: all on one line; else a Go template "
+                                "for each image, with Docker's functions");
+  format->type_name("FORMAT");
+  app.add_option("--raw", args.raw,
+                 "Print the manifest or the config as it was published")
+      ->check(CLI::IsMember({"manifest", "config"}))
+      ->excludes(format)
+      ->type_name("WHAT");
+  app.add_option("--id", args.id,
+                 "What Id is: the config's digest, or (as in Docker's "
+                 "containerd store) that of the manifest or index")
+      ->check(CLI::IsMember({"config", "manifest"}))
+      ->type_name("WHICH")
+      ->capture_default_str();
+  AddPagerOption(app, args.pager);
+  args.image_options.AddTo(app);
+}
+
+// Collects what there is to print, image by image, and prints it at the end,
+// as Docker does.
+class Output {
+ public:
+  explicit Output(std::string_view format) : format_(format) {}
+
+  // Of a template; kUsage for one that makes no sense.
+  Status Prepare() {
+    if (IsJson()) return {};
+    IMGMOUNT_TRY(template_, Template::Parse(format_));
+    return {};
+  }
+
+  void AddText(std::string_view text) { text_ += text; }
+
+  Status Add(nlohmann::ordered_json image) {
+    if (!template_) {
+      images_.push_back(std::move(image));
+      return {};
+    }
+    IMGMOUNT_TRY(const std::string line,
+                 template_->Execute(image, InspectShape(image)));
+    text_ += line + '\n';
+    return {};
+  }
+
+  std::string Text() const {
+    if (!text_.empty()) return text_;
+    if (template_) return "\n";
+    return GoJson(images_, format_ == "json" ? kOneLine : kIndent,
+                  /*escape_html=*/false) +
+           '\n';
+  }
+
+ private:
+  bool IsJson() const { return format_.empty() || format_ == "json"; }
+
+  const std::string format_;
+  std::optional<Template> template_;
+  nlohmann::ordered_json images_ = nlohmann::ordered_json::array();
+  std::string text_;
+};
+
+Status Inspect(const std::string& image, const Arguments& args,
+               const ImageOptions& options, const ToolIo& io, Output& output) {
+  IMGMOUNT_TRY(NamedImage named, OpenImage(image, options, io));
+  IMGMOUNT_TRY(const ResolvedImage resolved, FindOrResolve(named));
+  if (!args.raw.empty()) {
+    output.AddText(args.raw == "manifest" ? resolved.image.manifest_json
+                                          : resolved.image.config.json);
+    return {};
+  }
+  const IdKind id = args.id == "config" ? IdKind::kConfig : IdKind::kManifest;
+  IMGMOUNT_TRY(auto inspected,
+               InspectImage(resolved.image, named.reference, named.cache, id));
+  return output.Add(std::move(inspected));
+}
+
+int Run(const Arguments& args, const ToolIo& io) {
+  Output output(args.format);
+  if (auto prepared = output.Prepare(); !prepared) {
+    return Report(io, kTool, prepared.error());
+  }
+  const InterruptScope interrupt;
+  ImageOptions options = args.image_options;
+  options.cancel = &interrupt.flag();
+  int status = 0;
+  for (const std::string& image : args.images) {
+    const auto inspected = Inspect(image, args, options, io, output);
+    if (inspected) continue;
+    const int failed = Report(io, kTool, inspected.error());
+    if (status == 0) status = failed;
+    if (inspected.error().code() == ErrorCode::kCancelled) break;
+  }
+  const std::string text = output.Text();
+  PagedOutput paged(io, args.pager);
+  paged.io().out << (io.out_is_terminal ? ForTerminal(text) : text);
+  const Status written = paged.Finish();
+  return written ? status : Report(io, kTool, written.error());
+}
+
+}  // namespace
+
+int ImginspectMain(std::vector<std::string> args, const ToolIo& io) {
+  CLI::App app("Show all there is to know about images, as JSON.", kTool);
+  Arguments arguments;
+  Declare(app, arguments);
+  if (const auto done = ParseCommandLine(app, std::move(args), io)) {
+    return *done;
+  }
+  return Run(arguments, io);
+}
+
+}  // namespace imgmount

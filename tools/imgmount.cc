@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/imgmount.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <ostream>
+#include <utility>
+#include <vector>
+
+#include "fetch/find/explain.h"
+#include "fetch/find/image_finder.h"
+#include "fetch/find/platforms.h"
+#include "fetch/find/pull_missing.h"
+#include "fs/log.h"
+#include "fs/mount/daemon.h"
+#include "fs/mount/mount_options.h"
+#include "fs/mount/mount_table.h"
+#include "fs/mount/session.h"
+#include "fs/view/composed_fs.h"
+#include "fs/view/image_views.h"
+#include "meta/base/file.h"
+#include "meta/cli/command_line.h"
+#include "meta/cli/interrupt.h"
+#include "meta/image/layer_suffix.h"
+#include "meta/image/manifest.h"
+#include "meta/report/history.h"
+#include "meta/report/row_format.h"
+#include "meta/store/mount_record.h"
+#include "meta/store/use_lock.h"
+
+namespace imgmount {
+namespace {
+
+constexpr char kTool[] = "imgmount";
+
+constexpr char kFooter[] = R"(
+IMAGE is a reference as docker takes it (nginx, user/app:1.2,
+localhost:5000/x@sha256:...), or oci:DIR[:REF], oci-archive:FILE[:REF],
+docker-archive:FILE[:REF], docker-daemon:REF, containers-storage:REF. With @N
+behind it, the image as of its layer N; layer 0 is the bottom one. An image
+that is not in the cache is pulled first.
+
+The mount is served in the background until it is unmounted (imgmount -u DIR,
+fusermount3 -u DIR, umount DIR) or its process gets SIGTERM.
+
+--all shows all there is to an image:
+  rootfs/               its files
+  layers/00/ ...        each layer alone; what it deletes from those below are
+                        character devices 0:0, as overlayfs has them
+  asof/00/ ...          the image as of each layer
+  config.json, manifest.json, history.txt
+--platform all shows all platforms of the image side by side, as linux-amd64/
+and so on, and may be combined with --all. One that cannot be pulled is left out
+with a warning; only when none is left it is an error.
+
+With --provenance regular files and directories have the xattrs
+  user.imgmount.layer, .digest, .created_by
+                        the layer that they are from
+  user.imgmount.hidden_in
+                        in @N, --layer and --all: the layer further up that
+                        replaces or deletes them, if there is one
+
+Mount options, comma-separated, as mount(8) takes them:
+  allow_other           let other users in (the default for root)
+  allow_root            let root in
+  default_permissions   hold everyone to the files' modes (implied by
+                        allow_other); else the one who mounts may read all
+  uid=N, gid=N          show N as the owner, as the group of every file
+  suid, dev             honour setuid bits, device nodes (root; default: don't)
+  noexec, noatime, sync, dirsync, ...
+  max_read=N            largest read request, in bytes
+  fsname=NAME           shown by findmnt instead of the image's name
+  auto_unmount          unmount even if the process is killed
+
+Examples:
+  imgmount nginx /mnt/nginx
+  imgmount -o uid=1000,noexec docker.io/library/debian:12 ~/debian
+  imgmount oci:build/image:latest@2 /mnt/asof2
+  imgmount --layer 2 nginx /mnt/layer2
+  imgmount --all nginx /mnt/nginx
+  diff -r /mnt/nginx/asof/03 /mnt/nginx/asof/04
+  imgmount --provenance nginx /mnt/nginx
+  getfattr -d /mnt/nginx/etc/passwd
+  imgmount -l
+  imgmount -u /mnt/nginx
+
+Exit status: 0 success; 1 no such image, tag or file; 2 the local system (disk,
+permissions); 3 network or registry unavailable; 4 login or permission refused;
+5 wrong bytes; 6 unsupported; 32 mount failed; 64 usage; 70 internal;
+130 interrupted.
+)";
+
+struct Arguments {
+  ImageOptions image_options;
+  std::string image;
+  std::string directory;
+  std::vector<std::string> mount_options;
+  std::string log_file;
+  bool foreground = false;
+  bool list = false;
+  bool explain = false;
+  std::vector<std::string> unmount;
+  bool push = true;
+  bool provenance = false;
+  bool all = false;
+  std::optional<size_t> layer;
+
+  bool all_platforms() const { return image_options.platform == "all"; }
+};
+
+class HelpFormat : public CLI::Formatter {
+ public:
+  std::string make_usage(const CLI::App* /*app*/,
+                         std::string /*name*/) const override {
+    return "Usage: imgmount [OPTIONS] IMAGE DIR\n"
+           "       imgmount --explain IMAGE\n"
+           "       imgmount -u DIR...\n"
+           "       imgmount -l\n";
+  }
+};
+
+void Declare(CLI::App& app, Arguments& args) {
+  app.formatter(std::make_shared<HelpFormat>());
+  app.footer(kFooter);
+  app.add_option("IMAGE", args.image, "The image to mount");
+  app.add_option("DIR", args.directory, "Where to mount it");
+  app.add_option("-o,--options", args.mount_options, "Mount options; see below")
+      ->allow_extra_args(false)
+      ->type_name("OPTIONS");
+  app.add_flag("-f,--foreground", args.foreground,
+               "Stay in the foreground; Ctrl-C unmounts");
+  app.add_option("--log", args.log_file,
+                 "Log to this file rather than to the system log")
+      ->type_name("FILE");
+  app.add_flag("-l,--list", args.list, "List what is mounted, and where");
+  app.add_flag("--explain", args.explain,
+               "Print where IMAGE would come from, with which login and "
+               "certificates, and why; fetch nothing");
+  app.add_option("-u,--unmount", args.unmount, "Unmount each DIR")
+      ->type_name("DIR");
+  app.add_flag("!--no-push", args.push,
+               "Do not put files into the page cache before they are asked "
+               "for");
+  const auto all = app.add_flag(
+      "--all", args.all,
+      "Show the image, its layers, its states, its config and its history");
+  app.add_option("--layer", args.layer,
+                 "Show layer N alone, with its whiteouts")
+      ->check(CLI::Range(size_t{0}, kMaxLayers - 1))
+      ->excludes(all)
+      ->type_name("N");
+  app.add_flag("--provenance", args.provenance,
+               "Tell in xattrs which layer a file is from");
+  args.image_options.AddTo(app);
+}
+
+Status ListMounts(const ToolIo& io) {
+  IMGMOUNT_TRY(const auto table, ReadMountTable());
+  for (const MountEntry& mount : table) {
+    if (!mount.is_ours()) continue;
+    io.out << mount.source << " on " << mount.point << '\n';
+  }
+  return {};
+}
+
+Status UnmountDirectory(const std::string& directory) {
+  const auto point = MountPointPath(directory);
+  IMGMOUNT_TRY(const auto table, ReadMountTable());
+  const auto mount = point ? MountAt(table, *point) : std::nullopt;
+  if (!mount || !mount->is_ours()) {
+    return Fail(ErrorCode::kMount,
+                directory + ": no image is mounted there; see imgmount -l");
+  }
+  return UnmountPoint(*point, Unmount::kNow);
+}
+
+// An image that a mount shows, and what keeps it in the cache meanwhile.
+struct MountableImage {
+  Cache cache;
+  Platform platform;  // that was asked for
+  Image image;
+  UseLock in_use;
+  size_t layers;  // as of the one that was asked for
+};
+
+Result<MountableImage> OpenMountable(const Arguments& args,
+                                     const ImageOptions& options,
+                                     const ToolIo& io) {
+  IMGMOUNT_TRY(const LayerSuffix suffix, ParseLayerSuffix(args.image));
+  IMGMOUNT_TRY(NamedImage named, OpenImage(suffix.image, options, io));
+  IMGMOUNT_TRY(ResolvedImage resolved, FindOrResolve(named));
+  LayerSuffix last = suffix;
+  if (args.layer) last.layer = args.layer;
+  IMGMOUNT_TRY(const size_t layers,
+               LayersAsOf(last, resolved.image.manifest.layers.size()));
+  IMGMOUNT_TRY(UseLock in_use, UseLock::Hold(named.cache, resolved.image));
+  IMGMOUNT_CHECK(PullMissing(named, resolved, suffix.image, options, io));
+  // Connections to a registry end here, not with the mount.
+  return MountableImage{std::move(named.cache), std::move(named.platform),
+                        std::move(resolved.image), std::move(in_use), layers};
+}
+
+// One image, or with --platform all one for each platform that can be had.
+Result<std::vector<MountableImage>> OpenMountables(const Arguments& args,
+                                                   const ToolIo& io) {
+  const InterruptScope interrupt;
+  ImageOptions options = args.image_options;
+  options.cancel = &interrupt.flag();
+  std::vector<MountableImage> images;
+  if (!args.all_platforms()) {
+    IMGMOUNT_TRY(MountableImage image, OpenMountable(args, options, io));
+    images.push_back(std::move(image));
+    return images;
+  }
+  if (args.layer) {
+    return Fail(ErrorCode::kUsage,
+                "--layer and --platform all exclude each other");
+  }
+  options.platform.clear();
+  IMGMOUNT_TRY(const LayerSuffix suffix, ParseLayerSuffix(args.image));
+  IMGMOUNT_TRY(NamedImage named, OpenImage(suffix.image, options, io));
+  IMGMOUNT_TRY(const auto platforms, PlatformsOf(named));
+  std::vector<Error> left_out;
+  for (const Platform& platform : platforms) {
+    options.platform = platform.Text();
+    auto image = OpenMountable(args, options, io);
+    if (image) {
+      images.push_back(*std::move(image));
+      continue;
+    }
+    if (image.error().code() == ErrorCode::kCancelled) {
+      return Failure(std::move(image).error());
+    }
+    left_out.push_back(std::move(image).error().In(platform.Text()));
+  }
+  if (images.empty()) return Failure(left_out.front());
+  for (const Error& error : left_out) {
+    io.err << kTool << ": warning: left out " << error.message() << '\n';
+  }
+  return images;
+}
+
+// "linux-arm-v7"
+std::string DirectoryName(const Platform& platform) {
+  std::string name = platform.Text();
+  std::replace(name.begin(), name.end(), '/', '-');
+  return name;
+}
+
+// As `imghistory --no-trunc --human=false` prints it.
+Result<std::string> HistoryText(const MountableImage& mountable) {
+  std::vector<nlohmann::ordered_json> fields;
+  for (const HistoryRow& row : HistoryOf(mountable.image, mountable.cache)) {
+    fields.push_back(HistoryFields(row, mountable.image,
+                                   {.truncate = false, .human = false}));
+  }
+  std::vector<FormatRow> rows;
+  for (const auto& row : fields) rows.push_back({&row, &row});
+  return FormatRows(
+      "table {{.ID}}\t{{.CreatedAt}}\t{{.CreatedBy}}\t{{.Size}}\t"
+      "{{.Comment}}",
+      HistoryHeaders(), rows);
+}
+
+// The images of a mount as what was asked for, served until it ends.
+class Shown {
+ public:
+  Shown(const Arguments& args, const std::vector<MountableImage>& images,
+        const MountOptions& mount_options)
+      : args_(args), images_(images) {
+    for (const MountableImage& mountable : images) {
+      views_.push_back(std::make_unique<ImageViews>(
+          mountable.cache, mountable.image,
+          ViewOptions{.uid = mount_options.uid,
+                      .gid = mount_options.gid,
+                      .provenance = args.provenance,
+                      .log = [](std::string_view line) { Log(line); }}));
+    }
+  }
+
+  Status Serve(const SessionConfig& config,
+               const std::function<void()>& ready) {
+    if (args_.all || args_.all_platforms()) return ServeSeveral(config, ready);
+    const size_t layers = images_.front().layers;
+    IMGMOUNT_TRY(const auto view, args_.layer
+                                      ? views_.front()->Alone(*args_.layer)
+                                      : views_.front()->Filed(layers));
+    return RunSession(view->fs(), args_.push, config, ready);
+  }
+
+ private:
+  Status ServeSeveral(const SessionConfig& config,
+                      const std::function<void()>& ready) {
+    ComposedFs fs(views_.front()->Look());
+    for (size_t i = 0; i < images_.size(); ++i) {
+      const MountableImage& mountable = images_[i];
+      const std::string name = DirectoryName(mountable.platform);
+      if (!args_.all) {
+        views_[i]->AddAsOf(fs, kRootIno, name, mountable.layers);
+        continue;
+      }
+      IMGMOUNT_TRY(std::string history, HistoryText(mountable));
+      const Ino directory =
+          args_.all_platforms() ? fs.AddDirectory(kRootIno, name) : kRootIno;
+      views_[i]->AddAll(fs, directory, mountable.layers, std::move(history));
+    }
+    return RunSession(fs, args_.push, config, ready);
+  }
+
+  const Arguments& args_;
+  const std::vector<MountableImage>& images_;
+  std::vector<std::unique_ptr<ImageViews>> views_;
+};
+
+Status MountImage(const Arguments& args, const ToolIo& io) {
+  IMGMOUNT_TRY(const MountOptions options,
+               MountOptions::Parse(args.mount_options, ::geteuid() == 0));
+  IMGMOUNT_TRY(const auto mount_point, CheckMountPoint(args.directory));
+  UniqueFd log_file;
+  if (!args.log_file.empty()) {
+    IMGMOUNT_TRY(log_file,
+                 OpenFile(args.log_file, O_WRONLY | O_CREAT | O_APPEND, 0644));
+  }
+  IMGMOUNT_TRY(auto images, OpenMountables(args, io));
+  // A full disk, or a cache that may only be read, has no such lock.
+  std::optional<Result<FileLock>> mounting;
+  const SessionConfig config{.mount_point = mount_point,
+                             .name = args.image,
+                             .options = options,
+                             .on_mounting = [&, cache = images.front().cache] {
+                               mounting = cache.Lock("mounting");
+                             }};
+
+  const auto serve = [&](const std::function<void()>& ready) -> Status {
+    if (log_file) {
+      SetLogSink(FileSink(std::move(log_file)));
+    } else if (!args.foreground) {
+      SetLogSink(SyslogSink());
+    }
+    std::vector<MountRecord> records;
+    for (const MountableImage& mountable : images) {
+      auto record = MountRecord::Hold(
+          mountable.cache, mountable.image.manifest_digest, mount_point);
+      if (record) {
+        records.push_back(*std::move(record));
+      } else {  // a full disk, or a cache that may only be read
+        Log("imgcache will not show this mount: " + record.error().message());
+      }
+    }
+    const Status served = Shown(args, images, options).Serve(config, [&] {
+      mounting.reset();
+      if (ready) ready();
+    });
+    images.clear();  // their use locks, before the records
+    SetLogSink({});
+    return served;
+  };
+  if (args.foreground) return serve({});
+  return RunInBackground(serve);
+}
+
+Status Run(const Arguments& args, const ToolIo& io) {
+  if ((args.list || !args.unmount.empty()) && !args.image.empty()) {
+    return Fail(ErrorCode::kUsage,
+                fmt::format("unexpected argument {} with {}", args.image,
+                            args.list ? "--list" : "--unmount"));
+  }
+  if (args.list) return ListMounts(io);
+  if (!args.unmount.empty()) {
+    return ForEach(args.unmount, UnmountDirectory, io, kTool);
+  }
+  if (args.explain) {
+    if (args.image.empty()) {
+      return Fail(ErrorCode::kUsage, "IMAGE is needed; see imgmount --help");
+    }
+    IMGMOUNT_TRY(const LayerSuffix suffix, ParseLayerSuffix(args.image));
+    IMGMOUNT_TRY(const std::string text,
+                 ExplainImage(suffix.image, args.image_options, io));
+    io.out << text;
+    return {};
+  }
+  if (args.image.empty() || args.directory.empty()) {
+    return Fail(ErrorCode::kUsage,
+                "IMAGE and DIR are needed; see imgmount --help");
+  }
+  return MountImage(args, io);
+}
+
+}  // namespace
+
+int ImgmountMain(std::vector<std::string> args, const ToolIo& io) {
+  CLI::App app("Mount a container image as a read-only directory", kTool);
+  Arguments arguments;
+  Declare(app, arguments);
+  if (const auto done = ParseCommandLine(app, std::move(args), io)) {
+    return *done;
+  }
+  const Status status = Run(arguments, io);
+  if (!status) return Report(io, kTool, status.error());
+  return 0;
+}
+
+}  // namespace imgmount
