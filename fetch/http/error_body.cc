@@ -65,7 +65,7 @@ TransportError StatusError(const HttpResponse& response,
   const std::string message = InParentheses(RegistryMessage(response.body));
   const auto trouble = [&](ErrorCode code, Kind kind, std::string text) {
     return TransportError{Error(code, std::move(text) + message), kind,
-                          RetryAfter(response)};
+                          RetryAfter(response), response.status};
   };
   const int status = response.status;
   // After a redirect it is a storage server that speaks: its signed address

@@ -23,6 +23,7 @@ struct TransportError {
   Error error;
   Kind kind = Kind::kFinal;
   std::optional<int> retry_after = std::nullopt;  // seconds
+  int status = 0;  // of the HTTP answer that it stands for; 0: there was none
 };
 
 template <typename T>

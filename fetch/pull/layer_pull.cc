@@ -45,7 +45,44 @@ Status Publish(int fd, const fs::path& from, const fs::path& to) {
 Result<uint64_t> SizeOf(int fd, const fs::path& path) {
   struct stat status = {};
   if (::fstat(fd, &status) != 0) return FailErrno(path.string(), errno);
+  if (!S_ISREG(status.st_mode)) {
+    return Fail(ErrorCode::kCorrupt, path.string() + ": not a regular file");
+  }
   return static_cast<uint64_t>(status.st_size);
+}
+
+// Whether it is what has the name that cannot be used (another user's file, a
+// folder, a link, a bad sector), rather than that nothing can be opened now.
+bool IsInTheWay(const Error& error) {
+  switch (error.error_number()) {
+    case EACCES:
+    case EPERM:
+    case EISDIR:
+    case ELOOP:
+    case ENXIO:
+    case EIO:
+      return true;
+    default:
+      return IsBadContent(error);
+  }
+}
+
+// Whatever has this name. Errors show when it is made anew.
+void Remove(const fs::path& path) {
+  std::error_code ignored;
+  fs::remove_all(path, ignored);
+}
+
+struct PartialFile {
+  UniqueFd fd;
+  uint64_t size = 0;
+};
+
+Result<PartialFile> OpenPartial(const fs::path& path) {
+  constexpr int kFlags = O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK;
+  IMGMOUNT_TRY(UniqueFd fd, OpenFile(path, kFlags, 0644));
+  IMGMOUNT_TRY(const uint64_t size, SizeOf(fd.get(), path));
+  return PartialFile{std::move(fd), size};
 }
 
 }  // namespace
@@ -134,7 +171,7 @@ Status LayerPull::Run() {
     if (indexed || source_.in_place() || !IsBadContent(indexed.error())) {
       return indexed;
     }
-    if (::unlink(cache_.BlobPath(layer_.digest).c_str()) != 0) return indexed;
+    Remove(cache_.BlobPath(layer_.digest));
   }
   return Download(/*may_resume=*/true);
 }
@@ -146,26 +183,36 @@ Result<std::unique_ptr<FirstPass>> LayerPull::StartPass() const {
                            .folder = cache_.LayerFolder(layer_.digest)});
 }
 
-Status LayerPull::FeedFile(int fd, uint64_t size, Step step, FirstPass& pass) {
+Status LayerPull::FeedFile(int fd, uint64_t size, FirstPass& pass,
+                           const std::function<void(uint64_t)>& on_position) {
   std::vector<std::byte> chunk(kChunk);
   for (uint64_t position = 0; position < size;) {
     if (stopped_()) return Fail(ErrorCode::kCancelled, "interrupted");
-    IMGMOUNT_TRY(const size_t n, ReadAt(fd, chunk, position));
-    if (n == 0) break;
-    pass.Write(std::span(chunk).first(n));
-    position += n;
-    Tell(step, position);
+    const auto n = ReadAt(fd, chunk, position);
+    if (!n) return CannotReadBack(n.error());
+    if (*n == 0) break;
+    pass.Write(std::span(chunk).first(*n));
+    position += *n;
+    on_position(position);
   }
   return {};
 }
 
+Failure LayerPull::CannotReadBack(const Error& error) const {
+  if (source_.in_place() || !IsInTheWay(error)) return Failure(error);
+  return Fail(ErrorCode::kCorrupt, error.message());
+}
+
 Status LayerPull::IndexCachedBlob() {
   const fs::path path = cache_.BlobPath(layer_.digest);
-  IMGMOUNT_TRY(const UniqueFd fd, OpenFile(path, O_RDONLY));
-  IMGMOUNT_TRY(const uint64_t size, SizeOf(fd.get(), path));
+  const auto fd = OpenFile(path, O_RDONLY);
+  if (!fd) return CannotReadBack(fd.error());
+  IMGMOUNT_TRY(const uint64_t size, SizeOf(fd->get(), path));
   IMGMOUNT_TRY(const auto pass, StartPass());
   Tell(Step::kExtracting);
-  IMGMOUNT_CHECK(FeedFile(fd.get(), size, Step::kExtracting, *pass));
+  IMGMOUNT_CHECK(FeedFile(fd->get(), size, *pass, [&](uint64_t position) {
+    Tell(Step::kExtracting, position);
+  }));
   IMGMOUNT_CHECK(FinishPass(cache_, *pass));
   Tell(Step::kPullComplete);
   return {};
@@ -173,17 +220,21 @@ Status LayerPull::IndexCachedBlob() {
 
 Status LayerPull::Download(bool may_resume) {
   const fs::path path = cache_.PartialPath(layer_.digest);
-  IMGMOUNT_TRY(const UniqueFd fd,
-               OpenFile(path, O_RDWR | O_CREAT | O_APPEND, 0644));
-  IMGMOUNT_TRY(uint64_t there, SizeOf(fd.get(), path));
-  if (!may_resume || there > layer_.size) {
-    if (::ftruncate(fd.get(), 0) != 0) return FailErrno(path.string(), errno);
-    there = 0;
+  if (!may_resume) Remove(path);
+  auto partial = OpenPartial(path);
+  if (partial ? partial->size > layer_.size : IsInTheWay(partial.error())) {
+    Remove(path);
+    partial = OpenPartial(path);
   }
+  if (!partial) return Failure(std::move(partial).error());
+  const UniqueFd fd = std::move(partial->fd);
+  const uint64_t there = partial->size;
   IMGMOUNT_TRY(const auto pass, StartPass());
-  Tell(Step::kDownloading, there);
   const auto transfer = [&]() -> Status {
-    IMGMOUNT_CHECK(FeedFile(fd.get(), there, Step::kDownloading, *pass));
+    // Not counted as downloading: nothing comes over the network.
+    if (there > 0) Tell(Step::kVerifyingChecksum);
+    IMGMOUNT_CHECK(FeedFile(fd.get(), there, *pass, [](uint64_t) {}));
+    Tell(Step::kDownloading, there);
     Receiver receiver(*this, fd.get(), there, *pass);
     auto fetched = source_.FetchBlob(layer_, there, receiver);
     // After a failure too: what has arrived need not come again.
@@ -196,7 +247,7 @@ Status LayerPull::Download(bool may_resume) {
   };
   auto transferred = transfer();
   if (!transferred && IsBadContent(transferred.error())) {
-    ::unlink(path.c_str());
+    Remove(path);
     // The bad bytes may be the old ones, a power failure's work.
     if (there > 0) return Download(/*may_resume=*/false);
   }

@@ -5,7 +5,8 @@
 // same time; blob and derived files get their names when everything about them
 // was right. What has arrived outlives a failure, and the next pull goes on
 // from there: the old bytes pass through the first pass again, which checks
-// them.
+// them. What an earlier run or the disk has left never stands in the way for
+// good: what is wrong, or cannot be read back, is removed and comes again.
 #ifndef IMGMOUNT_FETCH_PULL_LAYER_PULL_H_
 #define IMGMOUNT_FETCH_PULL_LAYER_PULL_H_
 
@@ -38,8 +39,10 @@ class LayerPull {
   Result<std::unique_ptr<FirstPass>> StartPass() const;
   Status IndexCachedBlob();
   Status Download(bool may_resume);
-  Status FeedFile(int fd, uint64_t size, PullObserver::Step step,
-                  FirstPass& pass);
+  Status FeedFile(int fd, uint64_t size, FirstPass& pass,
+                  const std::function<void(uint64_t)>& on_position);
+  // As if its bytes were wrong, if another file will do better.
+  Failure CannotReadBack(const Error& error) const;
   void Tell(PullObserver::Step step, uint64_t done = 0);
 
   Source& source_;

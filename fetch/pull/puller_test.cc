@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
+#include <algorithm>
 #include <fstream>
 #include <map>
 #include <mutex>
@@ -42,13 +44,16 @@ std::string LargeTar(uint64_t seed) {
 class Recorder : public PullObserver {
  public:
   void OnImage(const Image&) override { ++images; }
-  void OnLayer(const Digest& layer, Step step, uint64_t, uint64_t) override {
+  void OnLayer(const Digest& layer, Step step, uint64_t done,
+               uint64_t) override {
     const std::lock_guard lock(mutex_);
     auto& its = steps[layer];
     if (its.empty() || its.back() != step) its.push_back(step);
+    if (step == Step::kDownloading) downloaded[layer].push_back(done);
   }
   int images = 0;
   std::map<Digest, std::vector<Step>> steps;
+  std::map<Digest, std::vector<uint64_t>> downloaded;  // as it was told
 
  private:
   std::mutex mutex_;
@@ -400,6 +405,38 @@ TEST_F(PullerTest, APartialFileWithWrongBytesIsGivenUp) {
   }
 }
 
+TEST_F(PullerTest, WhatIsReadBackIsNotToldAsDownloading) {
+  ASSERT_TRUE(Cache::Open(options_.cache_dir));
+  const std::string& layer = image_.layers[0];
+  std::ofstream(Partial(0), std::ios::binary) << layer.substr(0, 1'500'000);
+  ASSERT_TRUE(Pull(Name()));
+  const auto& told = observer_.downloaded[image_.layer_digest(0)];
+  ASSERT_THAT(told, Not(IsEmpty()));
+  EXPECT_EQ(told.front(), 1'500'000u);
+  EXPECT_TRUE(std::is_sorted(told.begin(), told.end()));
+  EXPECT_EQ(told.back(), layer.size());
+  EXPECT_THAT(observer_.steps[image_.layer_digest(0)],
+              ElementsAre(Step::kPullingFsLayer, Step::kVerifyingChecksum,
+                          Step::kDownloading, Step::kVerifyingChecksum,
+                          Step::kDownloadComplete, Step::kPullComplete));
+}
+
+TEST_F(PullerTest, WhatHasThePartialFilesNameIsNotInTheWay) {
+  ASSERT_TRUE(Cache::Open(options_.cache_dir));
+  const std::vector<std::function<void()>> obstacles = {
+      [&] { fs::create_directories(Partial(0) / "folder"); },
+      [&] { fs::create_symlink("/nowhere", Partial(0)); },
+      [&] { ASSERT_EQ(::mkfifo(Partial(0).c_str(), 0644), 0); },
+  };
+  for (const auto& obstacle : obstacles) {
+    fs::remove_all(InCache("blobs"));
+    obstacle();
+    const auto pulled = Pull(Name());
+    ASSERT_TRUE(pulled) << pulled.error().message();
+    EXPECT_TRUE(HasLayer(0));
+  }
+}
+
 TEST_F(PullerTest, TheFirstErrorStopsTheOthers) {
   registry_.Intercept([&](const Request& request) -> std::optional<Reply> {
     if (request.target == BlobPath(0)) return Reply{.status = 403};
@@ -477,6 +514,17 @@ TEST_F(PullerTest, ADamagedBlobIsFetchedAgain) {
   ASSERT_TRUE(Pull(Name()));
   EXPECT_EQ(Contents(InCache("blobs/sha256") / image_.layer_digest(0).hex()),
             image_.layers[0]);
+}
+
+TEST_F(PullerTest, WhatHasABlobsNameAndIsNoFileIsReplaced) {
+  ASSERT_TRUE(Pull(Name()));
+  fs::remove_all(InCache("imgmount/layers") / image_.layer_digest(0).hex());
+  const fs::path blob = InCache("blobs/sha256") / image_.layer_digest(0).hex();
+  fs::remove(blob);
+  fs::create_directory(blob);
+  const auto pulled = Pull(Name());
+  ASSERT_TRUE(pulled) << pulled.error().message();
+  EXPECT_EQ(Contents(blob), image_.layers[0]);
 }
 
 // Image layouts.

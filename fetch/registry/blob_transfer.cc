@@ -9,11 +9,64 @@
 
 namespace imgmount {
 
+namespace {
+
 using Kind = TransportError::Kind;
 
-std::vector<std::string> BlobTransfer::RequestHeaders() const {
-  if (position_ == 0 || !use_range_) return {};
-  return {fmt::format("Range: bytes={}-", position_)};
+// One less than the attempts that are made in a row (retry.h), so that the last
+// is for the whole blob.
+constexpr int kMaxFruitlessRanges = 4;
+
+// Whether it may be the range that the server does not like. Storage servers
+// refuse in many ways: 416, 501, a signature that does not cover it (403), 400.
+bool MayBlameRange(int status) {
+  switch (status) {
+    case 0:    // no answer
+    case 401:  // these have reasons of their own
+    case 404:
+    case 407:
+    case 408:
+    case 429:
+      return false;
+    case 501:
+      return true;
+    default:
+      return status < 500;
+  }
+}
+
+}  // namespace
+
+Attempt<void> BlobTransfer::Run(const Send& send) {
+  const bool with_range = wants_range();
+  const uint64_t before = position_;
+  auto sent = SendOnce(send);
+  if (sent || !with_range || position_ != before) {
+    fruitless_ranges_ = 0;
+    return sent;
+  }
+  if (MayBlameRange(sent.error().status)) {
+    refused_at_ = position_;
+    return SendOnce(send);
+  }
+  if (sent.error().kind == Kind::kTransient &&
+      ++fruitless_ranges_ >= kMaxFruitlessRanges) {
+    refused_at_ = position_;
+  }
+  return sent;
+}
+
+Attempt<void> BlobTransfer::SendOnce(const Send& send) {
+  std::vector<std::string> headers;
+  if (wants_range()) {
+    headers.push_back(fmt::format("Range: bytes={}-", position_));
+  }
+  IMGMOUNT_ATTEMPT(const HttpResponse response, send(headers));
+  if (done()) return {};
+  return FailAttempt(Error(ErrorCode::kUnavailable,
+                           fmt::format("{}: the connection was closed early",
+                                       response.url.authority())),
+                     Kind::kTransient);
 }
 
 Attempt<void> BlobTransfer::CheckSize(const std::string& server,
@@ -38,11 +91,12 @@ Attempt<void> BlobTransfer::Begin(const HttpResponse& response) {
   const auto range =
       header == nullptr ? std::nullopt : ContentRange::Parse(*header);
   if (!range || range->first > position_) {
-    use_range_ = false;
-    return FailAttempt(
-        Error(ErrorCode::kUnavailable,
-              fmt::format("{}: sent another range than asked for", server)),
-        Kind::kTransient);
+    return tl::unexpected(TransportError{
+        .error =
+            Error(ErrorCode::kUnavailable,
+                  fmt::format("{}: sent another range than asked for", server)),
+        .kind = Kind::kTransient,
+        .status = response.status});
   }
   skip_ = position_ - range->first;
   return range->total ? CheckSize(server, *range->total) : Attempt<void>();
@@ -65,14 +119,6 @@ Attempt<void> BlobTransfer::Write(std::span<const std::byte> bytes) {
   }
   position_ += bytes.size();
   return {};
-}
-
-Attempt<void> BlobTransfer::CheckComplete(const std::string& server) const {
-  if (done()) return {};
-  return FailAttempt(
-      Error(ErrorCode::kUnavailable,
-            fmt::format("{}: the connection was closed early", server)),
-      Kind::kTransient);
 }
 
 }  // namespace imgmount

@@ -4,11 +4,15 @@
 //
 // It knows how far the blob has come, asks for the rest by a Range header, and
 // makes of any answer (the range, the whole, another range) what the sink
-// needs: the next byte, once.
+// needs: the next byte, once. Who refuses a range is asked for the whole blob
+// at once, and so is at last who never answers one: what an earlier run has
+// left must not be in the way of a download that would work without it.
 #ifndef IMGMOUNT_FETCH_REGISTRY_BLOB_TRANSFER_H_
 #define IMGMOUNT_FETCH_REGISTRY_BLOB_TRANSFER_H_
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,24 +28,33 @@ class BlobTransfer : public HttpBody {
   BlobTransfer(const Descriptor& blob, uint64_t offset, BlobSink& sink)
       : blob_(blob), sink_(sink), position_(offset) {}
 
-  // What the next request has to say.
-  std::vector<std::string> RequestHeaders() const;
+  // Sends a request with these headers, whose success is streamed into the
+  // transfer; any other answer is an error.
+  using Send = std::function<Attempt<HttpResponse>(
+      const std::vector<std::string>& headers)>;
+  // One attempt at what is missing; kTransient when bytes are missing still.
+  Attempt<void> Run(const Send& send);
+
   bool done() const { return position_ == blob_.size; }
   uint64_t position() const { return position_; }
 
   Attempt<void> Begin(const HttpResponse& response) override;
   Attempt<void> Write(std::span<const std::byte> bytes) override;
-  // After a request that ended well: kTransient when bytes are missing.
-  Attempt<void> CheckComplete(const std::string& server) const;
 
  private:
+  bool wants_range() const {
+    return position_ != 0 && position_ != refused_at_;
+  }
+  Attempt<void> SendOnce(const Send& send);
   Attempt<void> CheckSize(const std::string& server, uint64_t size) const;
 
   const Descriptor& blob_;
   BlobSink& sink_;
   uint64_t position_;
-  uint64_t skip_ = 0;      // bytes of this answer that are there already
-  bool use_range_ = true;  // until a server turns out not to know how
+  uint64_t skip_ = 0;  // bytes of this answer that are there already
+  // Where a range is asked for no more; from the next byte on it is again.
+  std::optional<uint64_t> refused_at_;
+  int fruitless_ranges_ = 0;  // in a row, that brought no byte
 };
 
 }  // namespace imgmount

@@ -81,11 +81,11 @@ Attempt<HttpResponse> RegistryClient::AskIn(Scheme scheme,
   IMGMOUNT_ATTEMPT(HttpResponse response, send(request));
 
   if (scheme == kHttp && !reached() && response.status == 400) {
-    // How TLS servers greet plain HTTP.
-    return FailAttempt(
-        Error(ErrorCode::kUnavailable,
-              endpoint_.registry + ": does not speak plain HTTP"),
-        Kind::kProtocol);
+    // How TLS servers greet plain HTTP. If this is none, these are its words.
+    TransportError refusal =
+        StatusError(response, endpoint_.registry, question.what);
+    refusal.kind = Kind::kProtocol;
+    return tl::unexpected(std::move(refusal));
   }
   scheme_ = scheme;
   if (response.status == 401 && !response.redirected) {

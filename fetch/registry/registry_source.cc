@@ -262,14 +262,13 @@ Status RegistrySource::FetchBlob(const Descriptor& descriptor, uint64_t offset,
   auto fetched =
       Ask(retry_state, &Endpoint::can_pull,
           [&](RegistryClient& client) -> Attempt<void> {
-            IMGMOUNT_ATTEMPT(
-                const HttpResponse response,
-                client.Stream({.path = "blobs/" + descriptor.digest.text(),
-                               .what = kBlob,
-                               .headers = transfer.RequestHeaders(),
-                               .stopped = retry_state.stopped},
-                              transfer));
-            return transfer.CheckComplete(response.url.authority());
+            return transfer.Run([&](const std::vector<std::string>& headers) {
+              return client.Stream({.path = "blobs/" + descriptor.digest.text(),
+                                    .what = kBlob,
+                                    .headers = headers,
+                                    .stopped = retry_state.stopped},
+                                   transfer);
+            });
           });
   if (!fetched && fetched.error().code() == ErrorCode::kNotFound &&
       IsForeign(descriptor)) {
@@ -286,19 +285,20 @@ Status RegistrySource::FetchForeign(const Descriptor& descriptor,
     auto url = Url::Parse(address);
     if (!url || (!url->secure() && !IsLoopback(url->authority()))) continue;
     HttpRequest request{.url = *std::move(url)};
-    request.headers = transfer.RequestHeaders();
     request.stopped = [&] { return sink.stopped(); };
-    auto response = http_.Stream(request, transfer);
-    if (response && response->ok() && transfer.done()) return {};
-    if (!response) {
-      if (response.error().kind == Kind::kStop) {
-        return Failure(std::move(response).error().error);
-      }
-      last = Failure(std::move(response).error().error);
-    } else {
-      last =
-          Failure(StatusError(*response, request.url.authority(), kBlob).error);
-    }
+    const auto send =
+        [&](const std::vector<std::string>& headers) -> Attempt<HttpResponse> {
+      request.headers = headers;
+      IMGMOUNT_ATTEMPT(HttpResponse response, http_.Stream(request, transfer));
+      if (response.ok()) return response;
+      return tl::unexpected(
+          StatusError(response, request.url.authority(), kBlob));
+    };
+    auto fetched = transfer.Run(send);
+    if (fetched) return {};
+    const bool stop = fetched.error().kind == Kind::kStop;
+    last = Failure(std::move(fetched).error().error);
+    if (stop) break;
   }
   return last;
 }

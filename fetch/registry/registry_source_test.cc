@@ -314,6 +314,69 @@ TEST_F(RegistrySourceTest, AWrongRangeIsNotBelieved) {
   EXPECT_EQ(*Fetch(*source, 400'000), blob_.substr(400'000));
 }
 
+TEST_F(RegistrySourceTest, WhoRefusesARangeIsAskedForTheWholeAtOnce) {
+  std::atomic<int> refusal = 0;
+  const auto refuse = [&](const Request& request) -> Reply {
+    if (!request.Header("range").empty()) return {.status = refusal};
+    return {.body = blob_};
+  };
+  const HttpServer storage(refuse, "127.0.0.2");
+  const Reply redirect{.status = 307,
+                       .headers = {{"Location", storage.Url("/blob?sig=1")}}};
+  for (const int status : {400, 403, 405, 412, 416, 501}) {
+    refusal = status;
+    for (const bool redirected : {false, true}) {
+      registry_.Intercept([&](const Request& request) -> std::optional<Reply> {
+        return redirected ? redirect : refuse(request);
+      });
+      const size_t before = registry_.http().requests().size();
+      const auto source = Open();
+      const auto fetched = Fetch(*source, 400'000);
+      ASSERT_TRUE(fetched) << status << fetched.error().message();
+      EXPECT_EQ(*fetched, blob_.substr(400'000));
+      EXPECT_EQ(registry_.http().requests().size(), before + 2) << status;
+    }
+  }
+  EXPECT_EQ(slept_ms_, 0);
+}
+
+TEST_F(RegistrySourceTest, AfterARefusalItIsADownloadLikeAnyOther) {
+  std::vector<std::string> ranges;
+  registry_.Intercept([&](const Request& request) -> std::optional<Reply> {
+    ranges.push_back(request.Header("range"));
+    if (ranges.back() == "bytes=400000-") return Reply{.status = 416};
+    Reply reply = registry_.Answer(request);
+    if (ranges.size() == 2) reply.close_after = 700'000;
+    return reply;
+  });
+  const auto source = Open();
+  EXPECT_EQ(*Fetch(*source, 400'000), blob_.substr(400'000));
+  EXPECT_THAT(ranges, ElementsAre("bytes=400000-", "", "bytes=700000-"));
+}
+
+TEST_F(RegistrySourceTest, WhoNeverAnswersARangeIsAskedForTheWholeInTheEnd) {
+  size_t ranges = 0;
+  registry_.Intercept([&](const Request& request) -> std::optional<Reply> {
+    if (request.Header("range").empty()) return {};
+    // One that breaks down, and one that breaks off.
+    if (++ranges % 2 == 0) return Reply{.status = 500};
+    return Reply{.body = blob_, .close_after = 0};
+  });
+  const auto source = Open();
+  EXPECT_EQ(*Fetch(*source, 400'000), blob_.substr(400'000));
+  EXPECT_EQ(ranges, 4u);
+}
+
+TEST_F(RegistrySourceTest, AResumedBlobThatIsGoneIsAskedForOnce) {
+  const auto source = Open();
+  StringSink sink;
+  const auto fetched =
+      source->FetchBlob(DescriptorOf(blob_ + "other"), 400'000, sink);
+  ASSERT_FALSE(fetched);
+  EXPECT_EQ(fetched.error().code(), ErrorCode::kNotFound);
+  EXPECT_EQ(registry_.http().requests().size(), 1u);
+}
+
 TEST_F(RegistrySourceTest, ARangeThatBeginsEarlierIsCut) {
   registry_.Intercept([&](const Request&) -> std::optional<Reply> {
     return Reply{.status = 206,
@@ -706,6 +769,22 @@ TEST_F(RegistrySourceTest, AForeignLayerComesFromItsAddress) {
   const auto fetched = Open()->FetchBlob(foreign, 0, sink);
   ASSERT_TRUE(fetched) << fetched.error().message();
   EXPECT_EQ(sink.text, blob_);
+}
+
+TEST_F(RegistrySourceTest, AForeignLayersServerMayRefuseRangesToo) {
+  HttpServer vendor([&](const Request& request) -> Reply {
+    if (!request.Header("range").empty()) return {.status = 416};
+    return {.body = blob_};
+  });
+  Descriptor foreign = DescriptorOf("not at the registry");
+  foreign.size = blob_.size();
+  foreign.urls = {vendor.Url("/layer")};
+  foreign.media_type =
+      "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
+  StringSink sink;
+  const auto fetched = Open()->FetchBlob(foreign, 400'000, sink);
+  ASSERT_TRUE(fetched) << fetched.error().message();
+  EXPECT_EQ(sink.text, blob_.substr(400'000));
 }
 
 TEST_F(RegistrySourceTest, AnOrdinaryLayersAddressIsNotFollowed) {

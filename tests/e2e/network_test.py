@@ -6,6 +6,7 @@ import contextlib
 import json
 import random
 import select
+import shutil
 import socket
 import threading
 import time
@@ -162,6 +163,26 @@ class MisbehavingServers(BadNetwork):
         self.check()
         self.assertEqual(cdn.sent[f"/v2/app/blobs/{self.digest}"], len(self.blob))
         self.assertEqual(self.ranges[1], f"bytes={MB}-")
+
+    def test_a_storage_that_refuses_to_go_on_where_an_earlier_run_ended(self):
+        for status in 416, 400, 403, 501:
+            with self.subTest(status=status):
+                shutil.rmtree(self.cache, ignore_errors=True)
+                self.hub = self.serve()
+                self.image = f"{self.hub.address}/app"
+                self.ranges.clear()
+                self.on_blob(lambda request, n: self.hub.cut(request, MB) if n == 0
+                             else (404, {}, b""))
+                self.assertNotEqual(self.run_tool("imgpull", self.image).returncode, 0)
+                self.ranges.clear()
+                storage = self.serve()
+                storage.answer = lambda request: (
+                    (status, {}, b"<Error/>") if "Range" in request.headers else None)
+                self.on_blob(lambda request, n: (
+                    307, {"Location": f"http://{storage.address}{request.path}"}, b""))
+                self.check()
+                self.assertEqual(self.ranges, [f"bytes={MB}-", None])
+                self.unmount(self.mount_point())
 
     def test_a_token_that_expires_in_mid_pull(self):
         tokens = []
