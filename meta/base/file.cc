@@ -22,6 +22,11 @@ Result<UniqueFd> OpenFile(const fs::path& path, int flags, mode_t mode) {
   return UniqueFd(fd);
 }
 
+bool IsOurs(const struct stat& stat) {
+  return (stat.st_uid == ::geteuid() || stat.st_uid == 0) &&
+         (stat.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
 Result<size_t> ReadAt(int fd, std::span<std::byte> out, uint64_t offset) {
   size_t done = 0;
   while (done < out.size()) {
@@ -42,6 +47,30 @@ Status WriteAll(int fd, std::span<const std::byte> data) {
     if (n < 0) return FailErrno("write", errno);
     data = data.subspan(static_cast<size_t>(n));
   }
+  return {};
+}
+
+Status WriteAt(int fd, std::span<const std::byte> data, uint64_t offset) {
+  while (!data.empty()) {
+    const ssize_t n =
+        ::pwrite(fd, data.data(), data.size(), static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return FailErrno("write", errno);
+    data = data.subspan(static_cast<size_t>(n));
+    offset += static_cast<uint64_t>(n);
+  }
+  return {};
+}
+
+Status Publish(int fd, const fs::path& from, const fs::path& to) {
+  if (::fsync(fd) != 0) return FailErrno(to.string(), errno);
+  if (::rename(from.c_str(), to.c_str()) != 0) {
+    return FailErrno(to.string(), errno);
+  }
+  const fs::path folder =
+      to.has_parent_path() ? to.parent_path() : fs::path(".");
+  IMGMOUNT_TRY(const UniqueFd dir, OpenFile(folder, O_RDONLY | O_DIRECTORY));
+  if (::fsync(dir.get()) != 0) return FailErrno(folder.string(), errno);
   return {};
 }
 
@@ -137,16 +166,9 @@ Status AtomicFile::Write(std::string_view data) {
 
 Status AtomicFile::Commit() {
   if (temporary_.empty()) return {};
-  if (::fsync(fd_.get()) != 0) return FailErrno(final_path_.string(), errno);
-  if (::rename(temporary_.c_str(), final_path_.c_str()) != 0) {
-    return FailErrno(final_path_.string(), errno);
-  }
+  IMGMOUNT_CHECK(Publish(fd_.get(), temporary_, final_path_));
   temporary_.clear();
   fd_.Reset();
-  const fs::path folder =
-      final_path_.has_parent_path() ? final_path_.parent_path() : fs::path(".");
-  IMGMOUNT_TRY(UniqueFd dir, OpenFile(folder, O_RDONLY | O_DIRECTORY));
-  if (::fsync(dir.get()) != 0) return FailErrno(folder.string(), errno);
   return {};
 }
 

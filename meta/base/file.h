@@ -46,6 +46,10 @@ class UniqueFd {
 Result<UniqueFd> OpenFile(const std::filesystem::path& path, int flags,
                           mode_t mode = 0);
 
+// Whether nobody but its owner, who is the caller or root, could have written
+// the file.
+bool IsOurs(const struct stat& stat);
+
 // A file that a user names, for reading; "-" is standard input.
 Result<UniqueFd> OpenInput(const std::filesystem::path& path);
 
@@ -54,6 +58,14 @@ Result<size_t> ReadAt(int fd, std::span<std::byte> out, uint64_t offset);
 
 // Writes all of `data` at the file's position.
 Status WriteAll(int fd, std::span<const std::byte> data);
+
+// pwrite(2) of all of `data`.
+Status WriteAt(int fd, std::span<const std::byte> data, uint64_t offset);
+
+// From here on the file under `from` has its final name, and is on disk to
+// stay. `fd` is the file.
+Status Publish(int fd, const std::filesystem::path& from,
+               const std::filesystem::path& to);
 
 // Reads a whole file of at most `limit` bytes; a larger one is kCorrupt.
 Result<std::string> ReadFile(const std::filesystem::path& path, size_t limit);

@@ -112,9 +112,7 @@ Status MappedSpanTable::Check() {
       header_.state_bytes != kStateBytes) {
     return Corrupt("made by another decoder");
   }
-  const struct stat& stat = file_.stat();
-  if ((stat.st_uid != ::geteuid() && stat.st_uid != 0) ||
-      (stat.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+  if (!IsOurs(file_.stat())) {
     return Corrupt("others than its owner and root could have written it");
   }
   return {};
