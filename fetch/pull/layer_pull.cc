@@ -30,18 +30,6 @@ bool IsBadContent(const Error& error) {
          error.code() == ErrorCode::kUnsupported;
 }
 
-// From here on the file has its final name and is on disk to stay.
-Status Publish(int fd, const fs::path& from, const fs::path& to) {
-  if (::fsync(fd) != 0) return FailErrno(from.string(), errno);
-  if (::rename(from.c_str(), to.c_str()) != 0) {
-    return FailErrno(to.string(), errno);
-  }
-  IMGMOUNT_TRY(const UniqueFd folder,
-               OpenFile(to.parent_path(), O_RDONLY | O_DIRECTORY));
-  if (::fsync(folder.get()) != 0) return FailErrno(to.string(), errno);
-  return {};
-}
-
 Result<uint64_t> SizeOf(int fd, const fs::path& path) {
   struct stat status = {};
   if (::fstat(fd, &status) != 0) return FailErrno(path.string(), errno);

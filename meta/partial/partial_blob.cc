@@ -49,6 +49,10 @@ Status Remove(const fs::path& path) {
   return {};
 }
 
+Failure NotClaimed() {
+  return Fail(ErrorCode::kInternal, "a change of pieces without a claim");
+}
+
 }  // namespace
 
 class PartialBlob::FilesLock {
@@ -73,8 +77,9 @@ fs::path PartialBlob::MapPath(const fs::path& path) {
   return path.string() + ".map";
 }
 
-Result<std::shared_ptr<PartialBlob>> PartialBlob::OpenMap(
-    const fs::path& path, uint64_t blob_bytes, int more_flags) {
+Result<std::shared_ptr<PartialBlob>> PartialBlob::OpenMap(const fs::path& path,
+                                                          uint64_t blob_bytes,
+                                                          int more_flags) {
   if (blob_bytes > kMaxPartialBytes) {
     return Fail(ErrorCode::kUnsupported,
                 fmt::format("{} bytes are more than a layer may have ({})",
@@ -106,9 +111,8 @@ Result<std::shared_ptr<PartialBlob>> PartialBlob::Open(const fs::path& path,
 Status PartialBlob::Begin(Mode mode) {
   IMGMOUNT_TRY(const struct stat stat, StatOf(data_.get(), path_));
   const auto there = static_cast<uint64_t>(stat.st_size);
-  const uint64_t pieces_there = there == size_
-                                    ? all().end
-                                    : std::min(there, size_) / kPieceBytes;
+  const uint64_t pieces_there =
+      there == size_ ? all().end : std::min(there, size_) / kPieceBytes;
   const PieceMapSubject subject{size_, stat.st_ino};
   IMGMOUNT_TRY(const auto known, map_.Subject());
   if (known == subject) {
@@ -130,9 +134,8 @@ Status PartialBlob::Begin(Mode mode) {
     if (!is_prefix) IMGMOUNT_CHECK(Resize(data_.get(), 0, path_));
     IMGMOUNT_CHECK(map_.Begin(subject, is_prefix ? pieces_there : 0));
   }
-  return there == size_ && known == subject
-             ? Status()
-             : Resize(data_.get(), size_, path_);
+  return there == size_ && known == subject ? Status()
+                                            : Resize(data_.get(), size_, path_);
 }
 
 Result<std::shared_ptr<PartialBlob>> PartialBlob::TakeBack(
@@ -267,7 +270,7 @@ Status PartialBlob::Store(const Claim& claim, uint64_t first,
                           std::span<const std::byte> bytes) {
   const PieceRun run =
       PiecesOf(first * kPieceBytes, static_cast<uint64_t>(bytes.size()));
-  assert(claim.run().Contains(run));
+  if (!claim.run().Contains(run)) return NotClaimed();
   if (auto written = WriteAt(data_.get(), bytes, run.first_byte()); !written) {
     return Failure(std::move(written).error().In(path_.string()));
   }
@@ -326,7 +329,7 @@ Result<bool> PartialBlob::Evict(PieceRun run) {
 }
 
 Status PartialBlob::Publish(const Claim& claim, const fs::path& name) {
-  assert(claim.run() == all());
+  if (claim.run() != all()) return NotClaimed();
   IMGMOUNT_TRY(const FilesLock lock, FilesLock::Acquire(map_));
   IMGMOUNT_CHECK(map_.SetWhole(true));
   if (auto published = imgmount::Publish(data_.get(), path_, name);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "meta/partial/partial_blob.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -60,9 +61,9 @@ class PartialBlobTest : public ::testing::Test {
   }
   std::span<const std::byte> BytesOf(PieceRun run) const {
     const auto all = std::as_bytes(std::span(bytes_));
-    return all.subspan(run.first_byte(),
-                       std::min(run.end * kPieceBytes, all.size()) -
-                           run.first_byte());
+    return all.subspan(
+        run.first_byte(),
+        std::min(run.end * kPieceBytes, all.size()) - run.first_byte());
   }
   // Claims and stores all that is missing of it.
   void Store(PartialBlob& blob, PieceRun run) const {
@@ -133,8 +134,7 @@ TEST_F(PartialBlobTest, AnEmptyBlobHasNoPieces) {
 }
 
 TEST_F(PartialBlobTest, ASizeIsOnlyAClaim) {
-  const auto blob =
-      PartialBlob::Open(path_, kMaxPartialBytes + 1, Mode::kMake);
+  const auto blob = PartialBlob::Open(path_, kMaxPartialBytes + 1, Mode::kMake);
   ASSERT_FALSE(blob);
   EXPECT_EQ(blob.error().code(), ErrorCode::kUnsupported);
   EXPECT_FALSE(fs::exists(path_));
@@ -213,8 +213,8 @@ TEST_F(PartialBlobTest, ThreadsShareTheWorkWithoutDoingAnyTwice) {
 
 TEST_F(PartialBlobTest, ProcessesShareTheWorkWithoutDoingAnyTwice) {
   auto* stored = static_cast<std::atomic<uint64_t>*>(
-      ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE,
-             MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+      ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+             -1, 0));
   ASSERT_NE(stored, MAP_FAILED);
   new (stored) std::atomic<uint64_t>(0);
   const auto work = [&] {
@@ -295,10 +295,9 @@ TEST_F(PartialBlobTest, KilledAtAnyMomentItHasWhatItSaysItHas) {
 
 TEST_F(PartialBlobTest, ADownloadOfAnEarlierVersionGoesOn) {
   Leave(bytes_.substr(0, 5 * kPieceBytes + 7));
-  EXPECT_EQ(PartialBlob::Open(path_, bytes_.size(), Mode::kExisting)
-                .error()
-                .code(),
-            ErrorCode::kNotFound)
+  EXPECT_EQ(
+      PartialBlob::Open(path_, bytes_.size(), Mode::kExisting).error().code(),
+      ErrorCode::kNotFound)
       << "its process may be at it";
   const auto blob = Open();
   EXPECT_EQ(*blob->FirstMissing(blob->all()), (PieceRun{5, kPieces}));
@@ -347,8 +346,7 @@ TEST_F(PartialBlobTest, AnotherSizeIsAnotherBlob) {
   {
     const auto blob = Open();
     Store(*blob, {0, 5});
-    const auto other =
-        PartialBlob::Open(path_, bytes_.size() + 1, Mode::kMake);
+    const auto other = PartialBlob::Open(path_, bytes_.size() + 1, Mode::kMake);
     ASSERT_FALSE(other) << "somebody else has it open";
     EXPECT_EQ(other.error().code(), ErrorCode::kCorrupt);
     EXPECT_TRUE(IsRight(*blob, {0, 5}));

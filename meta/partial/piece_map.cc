@@ -133,8 +133,8 @@ Result<uint64_t> PieceMap::CountHere(PieceRun within) const {
   for (uint64_t at = within.first; at < within.end; at += states.size()) {
     states.assign(std::min(kStatesAtATime, within.end - at), std::byte{});
     IMGMOUNT_CHECK(ReadAt(fd_.get(), states, kStatesAt + at));
-    count += static_cast<uint64_t>(
-        std::count(states.begin(), states.end(), kHere));
+    count +=
+        static_cast<uint64_t>(std::count(states.begin(), states.end(), kHere));
   }
   return count;
 }

@@ -6,7 +6,9 @@
 //   imgmount/layers/<hex>/        derived files of one layer, by blob digest
 //   imgmount/trees/<key>          merged trees, by chain ID (see layer_store.h)
 //   imgmount/starts/<key>         likewise, what programs read
-//   (access_profile_file.h) imgmount/partial/<hex>        downloads under way
+//                                 (access_profile_file.h)
+//   imgmount/partial/<hex>        blobs of which only parts are here
+//                                 (meta/partial/partial_blob.h)
 //   imgmount/locks/<name>         flock(2) files
 //   imgmount/mounts/<name>        what is mounted where (see mount_record.h)
 //

@@ -9,6 +9,7 @@
 #include <system_error>
 #include <variant>
 
+#include "meta/partial/partial_blob.h"
 #include "meta/store/image_names.h"
 #include "meta/store/layer_store.h"
 #include "meta/store/mount_record.h"
@@ -33,6 +34,19 @@ bool IsAbandoned(const fs::path& path) {
   std::error_code error;
   const auto written = fs::last_write_time(path, error);
   return !error && written < fs::file_time_type::clock::now() - kAbandonedAfter;
+}
+
+// What a file with holes takes on the disk, and its map. What vanishes
+// meanwhile is 0.
+uint64_t PartialBytes(const fs::path& path) {
+  uint64_t bytes = 0;
+  struct stat status;
+  for (const fs::path& file : {path, PartialBlob::MapPath(path)}) {
+    if (::lstat(file.c_str(), &status) != 0) continue;
+    bytes += std::min(static_cast<uint64_t>(status.st_size),
+                      static_cast<uint64_t>(status.st_blocks) * 512);
+  }
+  return bytes;
 }
 
 // Of a file, or of all files below a folder; what vanishes meanwhile is 0.
@@ -60,8 +74,16 @@ Status ListItems(const Cache& cache, std::map<CacheItem, uint64_t>& items) {
     std::error_code error;
     fs::directory_iterator it(cache.folder() / folder, error);
     for (; !error && it != fs::directory_iterator(); it.increment(error)) {
-      if (IsTemporary(it->path()) && !IsAbandoned(it->path())) continue;
-      items[folder + it->path().filename().string()] = BytesBelow(it->path());
+      fs::path path = it->path();
+      if (IsTemporary(path) && !IsAbandoned(path)) continue;
+      if (folder == std::string_view(kPartial)) {
+        if (path == PartialBlob::MapPath(path.parent_path() / path.stem())) {
+          path.replace_extension();
+        }
+        items[folder + path.filename().string()] = PartialBytes(path);
+      } else {
+        items[folder + path.filename().string()] = BytesBelow(path);
+      }
     }
     if (error) {
       return FailErrno((cache.folder() / folder).string(), error.value());
@@ -228,6 +250,12 @@ Result<Inventory> TakeInventory(const Cache& cache, const RemovalLock& lock) {
 Result<Inventory> TakeInventory(const Cache& cache) {
   IMGMOUNT_TRY(const RemovalLock lock, RemovalLock::Acquire(cache));
   return TakeInventory(cache, lock);
+}
+
+std::vector<fs::path> PathsOf(const Cache& cache, const CacheItem& item) {
+  const fs::path path = cache.folder() / item;
+  if (!item.starts_with(kPartial)) return {path};
+  return {path, PartialBlob::MapPath(path)};
 }
 
 CacheItem BlobItem(const Digest& digest) {

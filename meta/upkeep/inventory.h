@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <ctime>
+#include <filesystem>
 #include <map>
 #include <optional>
 #include <set>
@@ -22,7 +23,7 @@ namespace imgmount {
 
 // What can be removed by itself, by its path below the cache's folder: a blob,
 // a layer's folder of derived files, a tree, the starts of its programs, a
-// partial download.
+// partial download (with its map).
 using CacheItem = std::string;
 
 // What index.json has names for, with all its platforms that are here.
@@ -58,6 +59,10 @@ struct Inventory {
 Result<Inventory> TakeInventory(const Cache& cache, const RemovalLock& lock);
 // As it is at the moment: for who removes nothing by it.
 Result<Inventory> TakeInventory(const Cache& cache);
+
+// The files or folders that an item is made of, in the order to remove them in.
+std::vector<std::filesystem::path> PathsOf(const Cache& cache,
+                                           const CacheItem& item);
 
 CacheItem BlobItem(const Digest& digest);
 CacheItem LayerItem(const Digest& digest);

@@ -66,8 +66,8 @@ class Remover {
     for (const CacheItem& item : items) {
       const auto found = inventory_.items.find(item);
       if (found == inventory_.items.end()) continue;
-      if (!dry_run_) {
-        const auto path = cache_.folder() / item;
+      for (const auto& path : PathsOf(cache_, item)) {
+        if (dry_run_) break;
         std::error_code error;
         std::filesystem::remove_all(path, error);
         if (error) return FailErrno(path.string(), error.value());

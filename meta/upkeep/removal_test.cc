@@ -8,6 +8,7 @@
 
 #include <fstream>
 
+#include "meta/partial/partial_blob.h"
 #include "meta/store/layer_store.h"
 #include "meta/store/mount_record.h"
 #include "meta/upkeep/inventory.h"
@@ -201,6 +202,30 @@ TEST_F(RemovalTest, PruningTakesWhatNobodyNeedsAlone) {
       std::filesystem::exists(cache_.PartialPath(DigestOf("interrupted"))));
   EXPECT_THAT(Names(), ElementsAre("a:latest"));
   ExpectConsistent();
+}
+
+TEST_F(RemovalTest, APartialBlobTakesWhatIsHereOfIt) {
+  constexpr uint64_t kSize = 100 * kPieceBytes;
+  const auto path = cache_.PartialPath(DigestOf("interrupted"));
+  {
+    const auto blob = PartialBlob::Open(path, kSize, PartialBlob::Mode::kMake);
+    ASSERT_TRUE(blob);
+    const auto claim = *(*blob)->ClaimMissing({5, 7}, 2);
+    const std::string bytes(2 * kPieceBytes, 'x');
+    ASSERT_TRUE((*blob)->Store(*claim, 5, std::as_bytes(std::span(bytes))));
+  }
+  const auto inventory = TakeInventory(cache_);
+  ASSERT_TRUE(inventory);
+  ASSERT_EQ(inventory->items.size(), 1u);
+  EXPECT_GE(inventory->Bytes(), 2 * kPieceBytes);
+  EXPECT_LT(inventory->Bytes(), 10 * kPieceBytes);
+
+  ASSERT_TRUE(Prune(cache_, {}));
+  EXPECT_FALSE(std::filesystem::exists(path));
+  EXPECT_FALSE(std::filesystem::exists(PartialBlob::MapPath(path)));
+  std::ofstream(PartialBlob::MapPath(path)) << "alone";
+  ASSERT_TRUE(Prune(cache_, {}));
+  EXPECT_FALSE(std::filesystem::exists(PartialBlob::MapPath(path)));
 }
 
 TEST_F(RemovalTest, PruningByAgeTakesWhatWasNotUsedSince) {
