@@ -9,7 +9,6 @@
 
 #include "fetch/cache/repair.h"
 #include "fetch/cache/transfer.h"
-#include "fetch/find/image_finder.h"
 #include "meta/cli/command_line.h"
 #include "meta/cli/interrupt.h"
 #include "meta/cli/quantities.h"
@@ -18,6 +17,7 @@
 #include "meta/report/units.h"
 #include "meta/upkeep/removal.h"
 #include "meta/upkeep/verify.h"
+#include "tools/image_options.h"
 
 namespace imgmount {
 namespace {
@@ -278,13 +278,16 @@ void PrintDamage(const Verification& verified, const ToolIo& io) {
   io.out << std::flush;
 }
 
-Status Verify(const Cache& cache, const Arguments& args, const ToolIo& io) {
-  const auto stopped = [&] { return args.options.cancel->load(); };
+Status Verify(const Cache& cache, const Arguments& args,
+              const CancelFlag& cancel, const ToolIo& io) {
+  const auto stopped = StoppedBy(&cancel);
   IMGMOUNT_TRY(Verification verified, VerifyCache(cache, stopped));
   PrintDamage(verified, io);
   if (verified.damage.empty()) return {};
   if (args.repair) {
-    const Status repaired = Repair(cache, verified, args.options, io);
+    IMGMOUNT_TRY(const FetchConfig config, args.options.Config(io, cancel));
+    const Status repaired =
+        Repair(cache, verified, config, args.options.Progress(io), io);
     if (!repaired && repaired.error().code() == ErrorCode::kCancelled) {
       return repaired;
     }
@@ -301,24 +304,26 @@ Status Verify(const Cache& cache, const Arguments& args, const ToolIo& io) {
 }
 
 Status Run(const std::string& command, const Arguments& args,
-           const ToolIo& io) {
-  if (command == "export") {
-    return ExportImages(args.images, args.file, args.options, io);
-  }
-  if (command == "import") {
-    return ImportImages(args.file, args.name, args.options, io);
-  }
+           const CancelFlag& cancel, const ToolIo& io) {
   const auto folder = args.options.CacheFolder(io);
   // A mistyped folder is no empty cache.
-  if (!args.options.cache_dir.empty() && !Cache::IsThere(folder)) {
+  if (command != "export" && command != "import" &&
+      !args.options.cache_dir.empty() && !Cache::IsThere(folder)) {
     return Fail(ErrorCode::kNotFound, folder.string() + ": no cache is there");
   }
   IMGMOUNT_TRY(const Cache cache, Cache::Open(folder));
+  if (command == "export") {
+    return ExportImages(args.images, args.file, cache, &cancel);
+  }
+  if (command == "import") {
+    return ImportImages(args.file, args.name, cache, &cancel,
+                        args.options.Progress(io), io.out);
+  }
   if (command == "ls") return List(cache, args, io);
   if (command == "du") return ShowUsage(cache, args, io);
   if (command == "rm") return RemoveAll(cache, args, io);
   if (command == "prune") return PruneBy(cache, args, io);
-  return Verify(cache, args, io);
+  return Verify(cache, args, cancel, io);
 }
 
 }  // namespace
@@ -331,9 +336,8 @@ int ImgcacheMain(std::vector<std::string> args, const ToolIo& io) {
     return *done;
   }
   const InterruptScope interrupt;
-  arguments.options.cancel = &interrupt.flag();
-  const Status status =
-      Run(app.get_subcommands().front()->get_name(), arguments, io);
+  const Status status = Run(app.get_subcommands().front()->get_name(),
+                            arguments, interrupt.flag(), io);
   if (status) return 0;
   return Report(io, kTool, status.error());
 }

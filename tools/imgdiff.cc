@@ -11,8 +11,9 @@
 #include <ostream>
 #include <utility>
 
-#include "fetch/find/image_finder.h"
-#include "fetch/find/pull_missing.h"
+#include "fetch/find/open_image.h"
+#include "fetch/find/pull_image.h"
+#include "fetch/find/resolve_image.h"
 #include "fs/read/tree_reader.h"
 #include "meta/base/file.h"
 #include "meta/changes/change_report.h"
@@ -36,6 +37,7 @@
 #include "meta/report/units.h"
 #include "meta/store/layer_store.h"
 #include "meta/store/use_lock.h"
+#include "tools/image_options.h"
 
 namespace imgmount {
 namespace {
@@ -224,15 +226,16 @@ Result<std::unique_ptr<LocalImage>> OpenLocal(const std::string& operand,
                                               const Arguments& args,
                                               const ToolIo& io) {
   const InterruptScope interrupt;
-  ImageOptions options = args.image_options;
-  options.cancel = &interrupt.flag();
+  IMGMOUNT_TRY(const FetchConfig config,
+               args.image_options.Config(io, interrupt.flag()));
   IMGMOUNT_TRY(const LayerSuffix suffix, ParseLayerSuffix(operand));
-  IMGMOUNT_TRY(NamedImage named, OpenImage(suffix.image, options, io));
+  IMGMOUNT_TRY(NamedImage named, OpenImage(suffix.image, config));
   IMGMOUNT_TRY(ResolvedImage resolved, FindOrResolve(named));
   IMGMOUNT_TRY(const size_t layer_count,
                LayersAsOf(suffix, resolved.image.manifest.layers.size()));
   IMGMOUNT_TRY(UseLock in_use, UseLock::Hold(named.cache, resolved.image));
-  IMGMOUNT_CHECK(PullMissing(named, resolved, suffix.image, options, io));
+  IMGMOUNT_CHECK(PullMissing(named, resolved, suffix.image,
+                             *args.image_options.Progress(io)()));
   auto layers = LayersOf(resolved.image);
   return std::make_unique<LocalImage>(
       LocalImage{std::move(named), std::move(resolved.image), std::move(in_use),

@@ -8,8 +8,9 @@
 #include <ostream>
 #include <string>
 
-#include "fetch/find/image_finder.h"
-#include "fetch/find/pull_missing.h"
+#include "fetch/find/open_image.h"
+#include "fetch/find/pull_image.h"
+#include "fetch/find/resolve_image.h"
 #include "meta/cli/command_line.h"
 #include "meta/cli/interrupt.h"
 #include "meta/cli/pager.h"
@@ -20,6 +21,7 @@
 #include "meta/report/row_format.h"
 #include "meta/store/layer_store.h"
 #include "meta/store/use_lock.h"
+#include "tools/image_options.h"
 
 namespace imgmount {
 namespace {
@@ -101,11 +103,11 @@ std::string TableFormat(const Arguments& args) {
 }
 
 Result<std::string> TellPath(const Arguments& args, NamedImage& named,
-                             const ResolvedImage& resolved,
-                             const ImageOptions& options, const ToolIo& io) {
+                             const ResolvedImage& resolved, const ToolIo& io) {
   const Image& image = resolved.image;
   IMGMOUNT_TRY(const UseLock in_use, UseLock::Hold(named.cache, image));
-  IMGMOUNT_CHECK(PullMissing(named, resolved, args.image, options, io));
+  IMGMOUNT_CHECK(PullMissing(named, resolved, args.image,
+                             *args.image_options.Progress(io)()));
   LayerStates states(
       image.manifest.layers.size(),
       [&](size_t layer) {
@@ -123,12 +125,12 @@ Result<std::string> TellPath(const Arguments& args, NamedImage& named,
 
 Result<std::string> Run(const Arguments& args, const ToolIo& io) {
   const InterruptScope interrupt;
-  ImageOptions options = args.image_options;
-  options.cancel = &interrupt.flag();
-  IMGMOUNT_TRY(NamedImage named, OpenImage(args.image, options, io));
+  IMGMOUNT_TRY(const FetchConfig config,
+               args.image_options.Config(io, interrupt.flag()));
+  IMGMOUNT_TRY(NamedImage named, OpenImage(args.image, config));
   IMGMOUNT_TRY(const ResolvedImage resolved, FindOrResolve(named));
   if (args.path) {
-    return TellPath(args, named, resolved, options, io);
+    return TellPath(args, named, resolved, io);
   }
 
   const HistoryFormat format{.truncate = !args.no_trunc,

@@ -8,7 +8,8 @@
 #include <string_view>
 #include <utility>
 
-#include "fetch/find/image_finder.h"
+#include "fetch/find/open_image.h"
+#include "fetch/find/resolve_image.h"
 #include "meta/cli/command_line.h"
 #include "meta/cli/interrupt.h"
 #include "meta/cli/pager.h"
@@ -16,6 +17,7 @@
 #include "meta/report/inspect.h"
 #include "meta/template/go_json.h"
 #include "meta/template/template.h"
+#include "tools/image_options.h"
 
 namespace imgmount {
 namespace {
@@ -123,8 +125,8 @@ class Output {
 };
 
 Status Inspect(const std::string& image, const Arguments& args,
-               const ImageOptions& options, const ToolIo& io, Output& output) {
-  IMGMOUNT_TRY(NamedImage named, OpenImage(image, options, io));
+               const FetchConfig& config, Output& output) {
+  IMGMOUNT_TRY(NamedImage named, OpenImage(image, config));
   IMGMOUNT_TRY(const ResolvedImage resolved, FindOrResolve(named));
   if (!args.raw.empty()) {
     output.AddText(args.raw == "manifest" ? resolved.image.manifest_json
@@ -143,11 +145,11 @@ int Run(const Arguments& args, const ToolIo& io) {
     return Report(io, kTool, prepared.error());
   }
   const InterruptScope interrupt;
-  ImageOptions options = args.image_options;
-  options.cancel = &interrupt.flag();
+  const auto config = args.image_options.Config(io, interrupt.flag());
+  if (!config) return Report(io, kTool, config.error());
   int status = 0;
   for (const std::string& image : args.images) {
-    const auto inspected = Inspect(image, args, options, io, output);
+    const auto inspected = Inspect(image, args, *config, output);
     if (inspected) continue;
     const int failed = Report(io, kTool, inspected.error());
     if (status == 0) status = failed;

@@ -15,9 +15,10 @@
 #include <vector>
 
 #include "fetch/find/explain.h"
-#include "fetch/find/image_finder.h"
+#include "fetch/find/open_image.h"
 #include "fetch/find/platforms.h"
-#include "fetch/find/pull_missing.h"
+#include "fetch/find/pull_image.h"
+#include "fetch/find/resolve_image.h"
 #include "fs/log.h"
 #include "fs/mount/daemon.h"
 #include "fs/mount/mount_options.h"
@@ -34,6 +35,7 @@
 #include "meta/report/row_format.h"
 #include "meta/store/mount_record.h"
 #include "meta/store/use_lock.h"
+#include "tools/image_options.h"
 
 namespace imgmount {
 namespace {
@@ -113,6 +115,12 @@ struct Arguments {
   std::optional<size_t> layer;
 
   bool all_platforms() const { return image_options.platform == "all"; }
+  // Without a platform where all are asked for.
+  Result<FetchConfig> Config(const ToolIo& io, const CancelFlag& cancel) const {
+    ImageOptions options = image_options;
+    if (all_platforms()) options.platform.clear();
+    return options.Config(io, cancel);
+  }
 };
 
 class HelpFormat : public CLI::Formatter {
@@ -191,17 +199,18 @@ struct MountableImage {
 };
 
 Result<MountableImage> OpenMountable(const Arguments& args,
-                                     const ImageOptions& options,
+                                     const FetchConfig& config,
                                      const ToolIo& io) {
   IMGMOUNT_TRY(const LayerSuffix suffix, ParseLayerSuffix(args.image));
-  IMGMOUNT_TRY(NamedImage named, OpenImage(suffix.image, options, io));
+  IMGMOUNT_TRY(NamedImage named, OpenImage(suffix.image, config));
   IMGMOUNT_TRY(ResolvedImage resolved, FindOrResolve(named));
   LayerSuffix last = suffix;
   if (args.layer) last.layer = args.layer;
   IMGMOUNT_TRY(const size_t layers,
                LayersAsOf(last, resolved.image.manifest.layers.size()));
   IMGMOUNT_TRY(UseLock in_use, UseLock::Hold(named.cache, resolved.image));
-  IMGMOUNT_CHECK(PullMissing(named, resolved, suffix.image, options, io));
+  IMGMOUNT_CHECK(PullMissing(named, resolved, suffix.image,
+                             *args.image_options.Progress(io)()));
   // Connections to a registry end here, not with the mount.
   return MountableImage{std::move(named.cache), std::move(named.platform),
                         std::move(resolved.image), std::move(in_use), layers};
@@ -211,11 +220,10 @@ Result<MountableImage> OpenMountable(const Arguments& args,
 Result<std::vector<MountableImage>> OpenMountables(const Arguments& args,
                                                    const ToolIo& io) {
   const InterruptScope interrupt;
-  ImageOptions options = args.image_options;
-  options.cancel = &interrupt.flag();
+  IMGMOUNT_TRY(FetchConfig config, args.Config(io, interrupt.flag()));
   std::vector<MountableImage> images;
   if (!args.all_platforms()) {
-    IMGMOUNT_TRY(MountableImage image, OpenMountable(args, options, io));
+    IMGMOUNT_TRY(MountableImage image, OpenMountable(args, config, io));
     images.push_back(std::move(image));
     return images;
   }
@@ -223,14 +231,17 @@ Result<std::vector<MountableImage>> OpenMountables(const Arguments& args,
     return Fail(ErrorCode::kUsage,
                 "--layer and --platform all exclude each other");
   }
-  options.platform.clear();
   IMGMOUNT_TRY(const LayerSuffix suffix, ParseLayerSuffix(args.image));
-  IMGMOUNT_TRY(NamedImage named, OpenImage(suffix.image, options, io));
+  IMGMOUNT_TRY(NamedImage named, OpenImage(suffix.image, config));
   IMGMOUNT_TRY(const auto platforms, PlatformsOf(named));
   std::vector<Error> left_out;
   for (const Platform& platform : platforms) {
-    options.platform = platform.Text();
-    auto image = OpenMountable(args, options, io);
+    const auto open = [&]() -> Result<MountableImage> {
+      // The index's own spelling may be another.
+      IMGMOUNT_TRY(config.platform, Platform::Parse(platform.Text()));
+      return OpenMountable(args, config, io);
+    };
+    auto image = open();
     if (image) {
       images.push_back(*std::move(image));
       continue;
@@ -381,8 +392,9 @@ Status Run(const Arguments& args, const ToolIo& io) {
       return Fail(ErrorCode::kUsage, "IMAGE is needed; see imgmount --help");
     }
     IMGMOUNT_TRY(const LayerSuffix suffix, ParseLayerSuffix(args.image));
-    IMGMOUNT_TRY(const std::string text,
-                 ExplainImage(suffix.image, args.image_options, io));
+    const CancelFlag never = false;
+    IMGMOUNT_TRY(const FetchConfig config, args.Config(io, never));
+    IMGMOUNT_TRY(const std::string text, ExplainImage(suffix.image, config));
     io.out << text;
     return {};
   }

@@ -7,11 +7,14 @@
 #include <ostream>
 
 #include "fetch/find/explain.h"
-#include "fetch/find/image_finder.h"
+#include "fetch/find/open_image.h"
+#include "fetch/find/pull_image.h"
+#include "fetch/find/resolve_image.h"
 #include "fetch/progress/pull_progress.h"
 #include "meta/cli/command_line.h"
 #include "meta/cli/interrupt.h"
 #include "meta/cli/terminal.h"
+#include "tools/image_options.h"
 
 namespace imgmount {
 namespace {
@@ -33,24 +36,24 @@ Exit status: 0 success; 1 no such image; 2 disk or permissions; 3 network or
 registry unavailable; 4 login refused; 5 wrong bytes; 6 unsupported; 64 usage;
 130 interrupted.)";
 
-Status Pull(const std::string& text, const ImageOptions& options,
-            const ToolIo& io) {
-  IMGMOUNT_TRY(NamedImage image, OpenImage(text, options, io));
+Status Pull(const std::string& text, const FetchConfig& config,
+            const ImageOptions& options, const ToolIo& io) {
+  IMGMOUNT_TRY(NamedImage image, OpenImage(text, config));
   const auto progress =
       MakeProgress(io.out, io.out_is_terminal && !IsDumbTerminal(io),
                    STDOUT_FILENO, options.progress, options.quiet);
   if (image.reference) progress->Start(text, *image.reference);
   IMGMOUNT_TRY(const ResolvedImage resolved, FindOrResolve(image));
-  IMGMOUNT_CHECK(PullLayers(image, resolved, options, *progress));
+  IMGMOUNT_CHECK(PullImage(image, resolved, *progress));
   const Digest& published = resolved.published.digest;
   progress->Finish(published, image.familiar);
   progress->ShowName(image.name, published);
   return {};
 }
 
-Status Explain(const std::string& text, const ImageOptions& options,
+Status Explain(const std::string& text, const FetchConfig& config,
                const ToolIo& io) {
-  IMGMOUNT_TRY(const std::string lines, ExplainImage(text, options, io));
+  IMGMOUNT_TRY(const std::string lines, ExplainImage(text, config));
   io.out << lines;
   return {};
 }
@@ -75,11 +78,12 @@ int ImgpullMain(std::vector<std::string> args, const ToolIo& io) {
   }
 
   const InterruptScope interrupt;
-  options.cancel = &interrupt.flag();
+  const auto config = options.Config(io, interrupt.flag());
+  if (!config) return Report(io, kTool, config.error());
   int status = 0;
   for (const std::string& image : images) {
-    const Status pulled =
-        explain ? Explain(image, options, io) : Pull(image, options, io);
+    const Status pulled = explain ? Explain(image, *config, io)
+                                  : Pull(image, *config, options, io);
     if (pulled) continue;
     const int failed = Report(io, kTool, pulled.error());
     if (status == 0) status = failed;

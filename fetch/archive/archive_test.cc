@@ -9,10 +9,11 @@
 #include "fetch/archive/docker_archive.h"
 #include "fetch/archive/oci_archive.h"
 #include "fetch/archive/tar_files.h"
-#include "fetch/find/image_finder.h"
+#include "fetch/find/open_image.h"
+#include "fetch/find/pull_image.h"
+#include "fetch/find/resolve_image.h"
 #include "tests/support/fake_registry.h"
 #include "tests/support/tar_builder.h"
-#include "tests/support/test_io.h"
 
 namespace imgmount {
 namespace {
@@ -43,12 +44,11 @@ class ArchiveTest : public ::testing::Test {
   }
   // Pulls, and answers the manifest's digest or the error.
   Result<std::string> Pull(const std::string& name) {
-    ImageOptions options;
-    options.cache_dir = (folder_.path() / "cache").string();
-    IMGMOUNT_TRY(NamedImage named, OpenImage(name, options, io_.io));
+    const FetchConfig config{.cache_folder = folder_.path() / "cache"};
+    IMGMOUNT_TRY(NamedImage named, OpenImage(name, config));
     IMGMOUNT_TRY(const ResolvedImage resolved, ResolveAnew(named));
     Silent observer;
-    IMGMOUNT_CHECK(PullLayers(named, resolved, {}, observer));
+    IMGMOUNT_CHECK(PullImage(named, resolved, observer));
     return resolved.image.manifest_digest.text();
   }
   static std::string ErrorOf(const Result<std::string>& result) {
@@ -90,7 +90,6 @@ class ArchiveTest : public ::testing::Test {
   }
 
   const testing::TemporaryFolder folder_;
-  testing::TestIo io_;
 };
 
 TEST_F(ArchiveTest, AnOciArchiveGivesTheManifestAsItIs) {

@@ -31,12 +31,9 @@ Result<std::optional<AuthEntry>> EntryIn(const std::string& file,
 }  // namespace
 
 Result<Credentials> Credentials::Load(const Options& options,
-                                      const ToolIo& io) {
-  const auto variable = [&](const char* name) {
-    return io.env(name).value_or("");
-  };
+                                      const FetchEnvironment& environment) {
   Credentials credentials;
-  credentials.path_ = variable("PATH");
+  credentials.path_ = environment.path;
   credentials.helpers_ = options.helpers;
   credentials.helpers_file_ = options.helpers_file;
   if (!options.creds.empty()) {
@@ -57,22 +54,22 @@ Result<Credentials> Credentials::Load(const Options& options,
     credentials.files_ = {options.authfile};
     return credentials;
   }
-  if (const std::string file = variable("REGISTRY_AUTH_FILE"); !file.empty()) {
-    credentials.files_ = {file};
+  if (!environment.registry_auth_file.empty()) {
+    credentials.files_ = {environment.registry_auth_file};
     return credentials;
   }
-  const std::string home = variable("HOME");
+  const std::string& home = environment.home;
   const auto add = [&](const std::string& folder, const std::string& otherwise,
                        const std::string& name) {
     const std::string& chosen = folder.empty() ? otherwise : folder;
     if (!chosen.empty()) credentials.files_.push_back(chosen + name);
   };
-  const std::string runtime = variable("XDG_RUNTIME_DIR");
+  const std::string& runtime = environment.xdg_runtime_dir;
   add(runtime.empty() ? "" : runtime + "/containers",
       fmt::format("/run/containers/{}", ::geteuid()), "/auth.json");
-  add(variable("XDG_CONFIG_HOME"), home.empty() ? "" : home + "/.config",
+  add(environment.xdg_config_home, home.empty() ? "" : home + "/.config",
       "/containers/auth.json");
-  add(variable("DOCKER_CONFIG"), home.empty() ? "" : home + "/.docker",
+  add(environment.docker_config, home.empty() ? "" : home + "/.docker",
       "/config.json");
   add("", home, kOldDockerFile);
   return credentials;

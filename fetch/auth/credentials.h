@@ -20,9 +20,9 @@
 #include <vector>
 
 #include "fetch/auth/auth_file.h"
+#include "fetch/config/environment.h"
 #include "fetch/config/registries_conf.h"
 #include "meta/base/result.h"
-#include "meta/base/tool_io.h"
 
 namespace imgmount {
 
@@ -36,7 +36,8 @@ class Credentials {
     std::vector<std::string> helpers = {kAuthFiles};
     std::string helpers_file = {};  // that names them
   };
-  static Result<Credentials> Load(const Options& options, const ToolIo& io);
+  static Result<Credentials> Load(const Options& options,
+                                  const FetchEnvironment& environment);
   static Credentials None() { return {}; }
 
   // The files that are looked into, whether they exist or not.

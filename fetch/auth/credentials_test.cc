@@ -41,8 +41,9 @@ class CredentialsTest : public ::testing::Test {
   Result<std::optional<Credential>> Find(const Endpoint& endpoint = {
                                              .registry = "r.io",
                                              .repository = "team/x"}) {
-    IMGMOUNT_TRY(const Credentials credentials,
-                 Credentials::Load(options_, io_.io));
+    IMGMOUNT_TRY(
+        const Credentials credentials,
+        Credentials::Load(options_, FetchEnvironment::Read(io_.io.env)));
     return credentials.Find(endpoint);
   }
   std::string User() {

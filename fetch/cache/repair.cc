@@ -8,7 +8,9 @@
 #include <utility>
 #include <vector>
 
-#include "fetch/find/pull_missing.h"
+#include "fetch/find/open_image.h"
+#include "fetch/find/pull_image.h"
+#include "fetch/find/resolve_image.h"
 #include "meta/store/layer_store.h"
 #include "meta/store/use_lock.h"
 #include "meta/upkeep/removal.h"
@@ -21,32 +23,32 @@ namespace fs = std::filesystem;
 // The documents and layers that a name stands for, as they were published; a
 // tag may have moved since.
 Status Refetch(const CachedImage& cached, const std::string& name,
-               const std::vector<std::string>& platforms,
-               const ImageOptions& options, const ToolIo& io) {
-  for (const std::string& platform : platforms) {
-    ImageOptions of_platform = options;
-    if (!platform.empty()) of_platform.platform = platform;
-    IMGMOUNT_TRY(NamedImage named, OpenImage(name, of_platform, io));
+               const std::vector<std::optional<Platform>>& platforms,
+               const FetchConfig& config, const ProgressFactory& progress) {
+  for (const std::optional<Platform>& platform : platforms) {
+    FetchConfig of_platform = config;
+    if (platform) of_platform.platform = platform;
+    IMGMOUNT_TRY(NamedImage named, OpenImage(name, of_platform));
     named.selector = cached.published.digest.text();
     named.cache_max_bytes.reset();
     // What is here is intact now, and wants no registry.
     named.pull = PullPolicy::kMissing;
     IMGMOUNT_TRY(const ResolvedImage resolved, FindOrResolve(named));
-    IMGMOUNT_CHECK(PullMissing(named, resolved, name, of_platform, io));
+    IMGMOUNT_CHECK(PullMissing(named, resolved, name, *progress()));
   }
   return {};
 }
 
-// Platforms that have been pulled; "" for the caller's, where a document that
-// would tell is damaged.
-std::vector<std::string> PlatformsOf(const CachedImage& cached,
-                                     const Inventory& inventory) {
-  std::vector<std::string> platforms;
+// Platforms that have been pulled; nullopt for the caller's, where a document
+// that would tell is damaged.
+std::vector<std::optional<Platform>> PlatformsOf(const CachedImage& cached,
+                                                 const Inventory& inventory) {
+  std::vector<std::optional<Platform>> platforms;
   for (const Image& image : cached.images) {
     const bool pulled = std::any_of(
         inventory.uses.begin(), inventory.uses.end(),
         [&](const Use& use) { return use.manifest == image.manifest_digest; });
-    if (pulled) platforms.push_back(image.config.platform.Text());
+    if (pulled) platforms.emplace_back(image.config.platform);
   }
   if (platforms.empty()) platforms.emplace_back();
   return platforms;
@@ -108,7 +110,7 @@ bool HasSource(const std::string& name) {
 }
 
 Status RepairImage(const CachedImage& cached, const Inventory& inventory,
-                   const ImageOptions& options, const ToolIo& io) {
+                   const FetchConfig& config, const ProgressFactory& progress) {
   const auto name =
       std::find_if(cached.names.begin(), cached.names.end(), HasSource);
   if (name == cached.names.end()) {
@@ -117,13 +119,15 @@ Status RepairImage(const CachedImage& cached, const Inventory& inventory,
                     ": nothing tells where to fetch it from; remove it "
                     "(imgcache rm) or import it again");
   }
-  return Refetch(cached, *name, PlatformsOf(cached, inventory), options, io);
+  return Refetch(cached, *name, PlatformsOf(cached, inventory), config,
+                 progress);
 }
 
 }  // namespace
 
 Status Repair(const Cache& cache, const Verification& verification,
-              const ImageOptions& options, const ToolIo& io) {
+              const FetchConfig& config, const ProgressFactory& progress,
+              const ToolIo& io) {
   IMGMOUNT_TRY(const Inventory inventory, TakeInventory(cache));
   std::set<CacheItem> damaged;
   for (const Damage& damage : verification.damage) damaged.insert(damage.item);
@@ -142,7 +146,7 @@ Status Repair(const Cache& cache, const Verification& verification,
         damaged.begin(), damaged.end(),
         [&](const CacheItem& item) { return cached.items.contains(item); });
     if (!concerned) return {};
-    return RepairImage(cached, inventory, options, io);
+    return RepairImage(cached, inventory, config, progress);
   };
   return ForEach(inventory.images, repair, io, "imgcache");
 }

@@ -3,7 +3,8 @@
 #ifndef IMGMOUNT_FETCH_CACHE_REPAIR_H_
 #define IMGMOUNT_FETCH_CACHE_REPAIR_H_
 
-#include "fetch/find/image_finder.h"
+#include "fetch/find/fetch_config.h"
+#include "fetch/progress/pull_progress.h"
 #include "meta/base/result.h"
 #include "meta/base/tool_io.h"
 #include "meta/upkeep/verify.h"
@@ -14,9 +15,11 @@ namespace imgmount {
 // tell, by digest; derived files from the blobs, without a request where these
 // are here. A damaged blob that somebody needs stays if no other comes; one
 // that nobody needs is removed. Of images that cannot be repaired the last
-// error is returned, the others are told on io.err.
+// error is returned, the others are told on io.err. Each pull shows a progress
+// of its own.
 Status Repair(const Cache& cache, const Verification& verification,
-              const ImageOptions& options, const ToolIo& io);
+              const FetchConfig& config, const ProgressFactory& progress,
+              const ToolIo& io);
 
 }  // namespace imgmount
 

@@ -11,8 +11,8 @@
 
 #include "fetch/archive/oci_archive.h"
 #include "fetch/archive/oci_archive_writer.h"
-#include "fetch/progress/pull_display.h"
-#include "meta/cli/terminal.h"
+#include "fetch/pull/puller.h"
+#include "fetch/source/source.h"
 #include "meta/store/use_lock.h"
 #include "meta/upkeep/inventory.h"
 #include "meta/upkeep/removal.h"
@@ -68,10 +68,6 @@ Status Load(const std::string& text, const Cache& cache,
   return {};
 }
 
-std::function<bool()> StoppedBy(const CancelFlag* cancel) {
-  return [cancel] { return cancel != nullptr && cancel->load(); };
-}
-
 // The name that an image of an archive gets in the cache.
 Result<Reference> NameFor(const Descriptor& descriptor,
                           const std::string& given, const std::string& file) {
@@ -117,24 +113,22 @@ Result<std::vector<Platform>> PlatformsIn(OciArchive& archive,
 }  // namespace
 
 Status ExportImages(const std::vector<std::string>& images,
-                    const std::string& file, const ImageOptions& options,
-                    const ToolIo& io) {
-  IMGMOUNT_TRY(const Cache cache, Cache::Open(options.CacheFolder(io)));
+                    const std::string& file, const Cache& cache,
+                    const CancelFlag* cancel) {
   IMGMOUNT_TRY(const Inventory inventory, TakeInventory(cache));
   Cargo cargo;
   for (const std::string& image : images) {
     IMGMOUNT_CHECK(Load(image, cache, inventory, cargo));
   }
-  const auto stopped = StoppedBy(options.cancel);
   IMGMOUNT_TRY(AtomicFile out, AtomicFile::CreateOutput(file));
-  IMGMOUNT_CHECK(
-      WriteOciArchive(cache, cargo.names, cargo.blobs, out.fd(), stopped));
+  IMGMOUNT_CHECK(WriteOciArchive(cache, cargo.names, cargo.blobs, out.fd(),
+                                 StoppedBy(cancel)));
   return out.Commit();
 }
 
 Status ImportImages(const std::string& file, const std::string& name,
-                    const ImageOptions& options, const ToolIo& io) {
-  IMGMOUNT_TRY(const Cache cache, Cache::Open(options.CacheFolder(io)));
+                    const Cache& cache, const CancelFlag* cancel,
+                    const ProgressFactory& progress, std::ostream& out) {
   IMGMOUNT_TRY(TarFiles files,
                TarFiles::Open(file, cache.folder() / "imgmount/partial"));
   IMGMOUNT_TRY(const std::string text,
@@ -147,7 +141,6 @@ Status ImportImages(const std::string& file, const std::string& name,
                 file + ": has several images; --name is for one");
   }
   OciArchive archive(std::move(files));
-  using Style = PullDisplay::Style;
   for (const Descriptor& descriptor : images) {
     IMGMOUNT_TRY(const Reference reference, NameFor(descriptor, name, file));
     if (reference.digest && *reference.digest != descriptor.digest) {
@@ -161,17 +154,10 @@ Status ImportImages(const std::string& file, const std::string& name,
                    archive.FetchManifest(descriptor.digest.text()));
       IMGMOUNT_TRY(const ResolvedImage resolved,
                    Resolve(archive, std::move(top), cache, platform));
-      PullDisplay display(io.err,
-                          options.quiet ? Style::kQuiet
-                          : io.err_is_terminal && !IsDumbTerminal(io)
-                              ? Style::kTerminal
-                              : Style::kPlain,
-                          STDERR_FILENO);
-      IMGMOUNT_CHECK(PullLayers(
-          archive, resolved, reference.Canonical(), cache,
-          {.platform = platform, .cancel = options.cancel}, display));
+      IMGMOUNT_CHECK(PullLayers(archive, resolved, reference.Canonical(), cache,
+                                {.cancel = cancel}, *progress()));
     }
-    io.out << "Imported: " << reference.Familiar() << '\n' << std::flush;
+    out << "Imported: " << reference.Familiar() << '\n' << std::flush;
   }
   return {};
 }

@@ -3,12 +3,14 @@
 #ifndef IMGMOUNT_FETCH_CACHE_TRANSFER_H_
 #define IMGMOUNT_FETCH_CACHE_TRANSFER_H_
 
+#include <iosfwd>
 #include <string>
 #include <vector>
 
-#include "fetch/find/image_finder.h"
+#include "fetch/progress/pull_progress.h"
+#include "meta/base/cancel_flag.h"
 #include "meta/base/result.h"
-#include "meta/base/tool_io.h"
+#include "meta/store/cache.h"
 
 namespace imgmount {
 
@@ -16,14 +18,15 @@ namespace imgmount {
 // oci-archive. The file appears when it is complete. kNotFound for an image
 // whose layers are not all here.
 Status ExportImages(const std::vector<std::string>& images,
-                    const std::string& file, const ImageOptions& options,
-                    const ToolIo& io);
+                    const std::string& file, const Cache& cache,
+                    const CancelFlag* cancel);
 
 // Takes in every image of an oci-archive under its own name, with all its
 // platforms that are there. `name` is for one that has none, or a tag alone.
-// Prints what it took in to io.out.
+// Prints to `out` what it took in. `cancel` may be null, in both.
 Status ImportImages(const std::string& file, const std::string& name,
-                    const ImageOptions& options, const ToolIo& io);
+                    const Cache& cache, const CancelFlag* cancel,
+                    const ProgressFactory& progress, std::ostream& out);
 
 }  // namespace imgmount
 

@@ -48,8 +48,8 @@ Result<TlsFiles> ReadFolder(const fs::path& folder) {
 }  // namespace
 
 Result<TlsFiles> FindCertificates(const std::string& registry,
-                                  const ToolIo& io) {
-  const std::string home = io.env("HOME").value_or("");
+                                  const FetchEnvironment& environment) {
+  const std::string& home = environment.home;
   std::vector<fs::path> folders;
   const auto add = [&](const std::string& places, const std::string& name) {
     if (!home.empty()) {

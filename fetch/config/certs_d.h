@@ -6,9 +6,9 @@
 
 #include <string>
 
-#include "fetch/http/http_client.h"
+#include "fetch/config/environment.h"
+#include "fetch/http/tls_files.h"
 #include "meta/base/result.h"
-#include "meta/base/tool_io.h"
 
 namespace imgmount {
 
@@ -19,7 +19,7 @@ namespace imgmount {
 // *.crt are CAs, NAME.cert with NAME.key is the client's certificate. kUsage
 // names a file that has no counterpart. Nothing where there is no folder.
 Result<TlsFiles> FindCertificates(const std::string& registry,
-                                  const ToolIo& io);
+                                  const FetchEnvironment& environment);
 
 }  // namespace imgmount
 

@@ -37,7 +37,8 @@ TEST_F(CertsDTest, ReadsAuthoritiesAndTheClientsPair) {
   Write("client.cert");
   Write("client.key");
   Write("README");
-  EXPECT_EQ(*FindCertificates("my-registry.test:5000", io_.io),
+  EXPECT_EQ(*FindCertificates("my-registry.test:5000",
+                              FetchEnvironment::Read(io_.io.env)),
             (TlsFiles{folder_.string(), "first\nsecond\n",
                       (folder_ / "client.cert").string(),
                       (folder_ / "client.key").string()}));
@@ -46,7 +47,8 @@ TEST_F(CertsDTest, ReadsAuthoritiesAndTheClientsPair) {
 TEST_F(CertsDTest, ContainerdsFoldersAreReadTooAndItsDefaultLast) {
   const fs::path containerd = home_.path() / ".config/containerd/certs.d";
   const auto found = [&](const std::string& registry) {
-    return FindCertificates(registry, io_.io)->authorities;
+    return FindCertificates(registry, FetchEnvironment::Read(io_.io.env))
+        ->authorities;
   };
   for (const char* name : {"_default", "one.test", "my-registry.test:5000"}) {
     fs::create_directories(containerd / name);
@@ -59,7 +61,9 @@ TEST_F(CertsDTest, ContainerdsFoldersAreReadTooAndItsDefaultLast) {
 }
 
 TEST_F(CertsDTest, AnotherPortIsAnotherRegistry) {
-  EXPECT_EQ(*FindCertificates("my-registry.test", io_.io), TlsFiles());
+  EXPECT_EQ(
+      *FindCertificates("my-registry.test", FetchEnvironment::Read(io_.io.env)),
+      TlsFiles());
 }
 
 TEST_F(CertsDTest, HalfAPairIsRefused) {
@@ -67,7 +71,8 @@ TEST_F(CertsDTest, HalfAPairIsRefused) {
        {std::pair("client.cert", "client.key"),
         std::pair("client.key", "client.cert")}) {
     Write(there);
-    const auto found = FindCertificates("my-registry.test:5000", io_.io);
+    const auto found = FindCertificates("my-registry.test:5000",
+                                        FetchEnvironment::Read(io_.io.env));
     ASSERT_FALSE(found);
     EXPECT_EQ(found.error().code(), ErrorCode::kUsage);
     EXPECT_EQ(found.error().message(),

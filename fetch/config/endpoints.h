@@ -5,9 +5,9 @@
 
 #include <vector>
 
+#include "fetch/config/environment.h"
 #include "fetch/config/registries_conf.h"
 #include "meta/base/result.h"
-#include "meta/base/tool_io.h"
 #include "meta/image/reference.h"
 
 namespace imgmount {
@@ -15,9 +15,9 @@ namespace imgmount {
 // What registries.conf says of the image; where it has no entry, what a
 // hosts.toml says; else the registry in its name. Certificates are those of
 // hosts.toml, else of certs.d. Without `tls_verify` all of them are insecure.
-Result<std::vector<Endpoint>> FindEndpoints(const Reference& reference,
-                                            const RegistriesConf& conf,
-                                            bool tls_verify, const ToolIo& io);
+Result<std::vector<Endpoint>> FindEndpoints(
+    const Reference& reference, const RegistriesConf& conf, bool tls_verify,
+    const FetchEnvironment& environment);
 
 }  // namespace imgmount
 

@@ -174,10 +174,11 @@ Result<std::vector<Endpoint>> ParseHostsToml(std::string_view text,
 }
 
 Result<std::optional<std::vector<Endpoint>>> EndpointsOfHostsToml(
-    const Reference& reference, const ToolIo& io) {
+    const Reference& reference, const FetchEnvironment& environment) {
   std::vector<fs::path> folders;
-  if (const auto home = io.env("HOME"); home && !home->empty()) {
-    folders.push_back(fs::path(*home) / ".config/containerd/certs.d");
+  if (!environment.home.empty()) {
+    folders.push_back(fs::path(environment.home) /
+                      ".config/containerd/certs.d");
   }
   folders.emplace_back("/etc/containerd/certs.d");
   for (const fs::path& folder : folders) {

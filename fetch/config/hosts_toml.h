@@ -9,9 +9,9 @@
 #include <string_view>
 #include <vector>
 
+#include "fetch/config/environment.h"
 #include "fetch/config/registries_conf.h"
 #include "meta/base/result.h"
-#include "meta/base/tool_io.h"
 #include "meta/image/reference.h"
 
 namespace imgmount {
@@ -21,7 +21,7 @@ namespace imgmount {
 // /etc/containerd/certs.d. The hosts in their order, then the server itself;
 // nullopt where there is no such file.
 Result<std::optional<std::vector<Endpoint>>> EndpointsOfHostsToml(
-    const Reference& reference, const ToolIo& io);
+    const Reference& reference, const FetchEnvironment& environment);
 
 // What such a file says; `path` is where it lies. kUsage names file and line.
 Result<std::vector<Endpoint>> ParseHostsToml(std::string_view toml,

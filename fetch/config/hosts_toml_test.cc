@@ -28,7 +28,8 @@ class HostsTomlTest : public ::testing::Test {
     return path;
   }
   std::vector<Endpoint> Find(const std::string& image) {
-    auto found = EndpointsOfHostsToml(*Reference::Parse(image), io_.io);
+    auto found = EndpointsOfHostsToml(*Reference::Parse(image),
+                                      FetchEnvironment::Read(io_.io.env));
     EXPECT_TRUE(found) << found.error().message();
     if (!found || !*found) return {};
     return **std::move(found);

@@ -127,14 +127,13 @@ std::string ApiHost(const Endpoint& endpoint) {
              : endpoint.registry;
 }
 
-Result<RegistriesConf> RegistriesConf::Load(const std::string& explicit_path,
-                                            const ToolIo& io) {
-  const std::string home = io.env("HOME").value_or("");
+Result<RegistriesConf> RegistriesConf::Load(
+    const std::string& explicit_path, const FetchEnvironment& environment) {
+  const std::string& home = environment.home;
   const fs::path user_folder =
       home.empty() ? fs::path() : fs::path(home) / ".config/containers";
-  const std::string named =
-      explicit_path.empty() ? io.env("CONTAINERS_REGISTRIES_CONF").value_or("")
-                            : explicit_path;
+  const std::string& named =
+      explicit_path.empty() ? environment.registries_conf : explicit_path;
   RegistriesConf conf;
   if (!named.empty()) {
     IMGMOUNT_TRY(const bool found, AddFile(conf, named));
@@ -157,7 +156,7 @@ Result<RegistriesConf> RegistriesConf::Load(const std::string& explicit_path,
     IMGMOUNT_CHECK(AddFolder(conf, user_folder / "registries.conf.d"));
   }
   // Where podman notes what a user has chosen.
-  const std::string cache = io.env("XDG_CACHE_HOME").value_or("");
+  const std::string& cache = environment.xdg_cache_home;
   fs::path chosen = "/var/cache";
   if (::geteuid() != 0) {
     chosen = cache.empty() ? fs::path(home) / ".cache" : fs::path(cache);

@@ -9,9 +9,9 @@
 #include <string_view>
 #include <vector>
 
+#include "fetch/config/environment.h"
 #include "fetch/http/tls_files.h"
 #include "meta/base/result.h"
-#include "meta/base/tool_io.h"
 #include "meta/image/reference.h"
 
 namespace imgmount {
@@ -44,7 +44,7 @@ class RegistriesConf {
   // (short-name-aliases.conf), as in containers/image. Only the explicitly
   // named file must exist.
   static Result<RegistriesConf> Load(const std::string& explicit_path,
-                                     const ToolIo& io);
+                                     const FetchEnvironment& environment);
 
   // Adds what a file says; an entry or alias of the same name is replaced.
   // kUsage names file and line.

@@ -224,7 +224,8 @@ TEST(RegistriesConf, TheFileIsFoundByOptionThenEnvironmentThenHome) {
 
   testing::TestIo test;
   const auto mirror = [&](const std::string& path) {
-    const auto conf = RegistriesConf::Load(path, test.io);
+    const auto conf =
+        RegistriesConf::Load(path, FetchEnvironment::Read(test.io.env));
     if (!conf) return conf.error().message();
     return conf->EndpointsFor(*Reference::Parse("r.io/x"))->front().registry;
   };

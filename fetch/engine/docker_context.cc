@@ -26,9 +26,9 @@ std::string TextAt(const Json& object, const char* key) {
   return value.is_string() ? value.get<std::string>() : "";
 }
 
-std::string CurrentName(const fs::path& folder, const ToolIo& io) {
-  const std::string name = io.env("DOCKER_CONTEXT").value_or("");
-  if (!name.empty()) return name;
+std::string CurrentName(const fs::path& folder,
+                        const FetchEnvironment& environment) {
+  if (!environment.docker_context.empty()) return environment.docker_context;
   const auto text = ReadFile(folder / "config.json", kMaxFile);
   if (!text) return "";
   return TextAt(Json::parse(*text, nullptr, false), "currentContext");
@@ -36,16 +36,16 @@ std::string CurrentName(const fs::path& folder, const ToolIo& io) {
 
 }  // namespace
 
-fs::path DockerFolder(const ToolIo& io) {
-  const std::string folder = io.env("DOCKER_CONFIG").value_or("");
-  if (!folder.empty()) return folder;
-  const std::string home = io.env("HOME").value_or("");
+fs::path DockerFolder(const FetchEnvironment& environment) {
+  if (!environment.docker_config.empty()) return environment.docker_config;
+  const std::string& home = environment.home;
   return home.empty() ? fs::path() : fs::path(home) / ".docker";
 }
 
-Result<std::optional<DockerContext>> CurrentDockerContext(const ToolIo& io) {
-  const fs::path folder = DockerFolder(io);
-  const std::string name = CurrentName(folder, io);
+Result<std::optional<DockerContext>> CurrentDockerContext(
+    const FetchEnvironment& environment) {
+  const fs::path folder = DockerFolder(environment);
+  const std::string name = CurrentName(folder, environment);
   if (name.empty() || name == "default") return std::optional<DockerContext>();
   const std::string id(DigestOf(name).hex());
   const fs::path path = folder / "contexts/meta" / id / "meta.json";

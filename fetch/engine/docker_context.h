@@ -8,8 +8,8 @@
 #include <optional>
 #include <string>
 
+#include "fetch/config/environment.h"
 #include "meta/base/result.h"
-#include "meta/base/tool_io.h"
 
 namespace imgmount {
 
@@ -21,11 +21,12 @@ struct DockerContext {
 };
 
 // $DOCKER_CONFIG, else ~/.docker; "" without a home.
-std::filesystem::path DockerFolder(const ToolIo& io);
+std::filesystem::path DockerFolder(const FetchEnvironment& environment);
 
 // That of $DOCKER_CONTEXT, else the one that `docker context use` chose;
 // nullopt: none, or "default". kUsage: there is no such context.
-Result<std::optional<DockerContext>> CurrentDockerContext(const ToolIo& io);
+Result<std::optional<DockerContext>> CurrentDockerContext(
+    const FetchEnvironment& environment);
 
 }  // namespace imgmount
 

@@ -66,22 +66,19 @@ Status SetHost(EngineAddress& engine, std::string host, const fs::path& tls) {
   return {};
 }
 
-Result<EngineAddress> FindDocker(const ToolIo& io) {
-  const auto variable = [&](const char* name) {
-    return io.env(name).value_or("");
-  };
+Result<EngineAddress> FindDocker(const FetchEnvironment& environment) {
   EngineAddress engine;
   engine.advice = "is the Docker Engine running, and may you use it?";
-  if (const std::string host = variable("DOCKER_HOST"); !host.empty()) {
+  if (!environment.docker_host.empty()) {
     engine.why = "DOCKER_HOST";
     // As the docker command: certificates alone do not make it verify.
-    fs::path tls = variable("DOCKER_CERT_PATH");
-    engine.verify_tls = !variable("DOCKER_TLS_VERIFY").empty();
-    if (tls.empty() && engine.verify_tls) tls = DockerFolder(io);
-    IMGMOUNT_CHECK(SetHost(engine, host, tls));
+    fs::path tls = environment.docker_cert_path;
+    engine.verify_tls = !environment.docker_tls_verify.empty();
+    if (tls.empty() && engine.verify_tls) tls = DockerFolder(environment);
+    IMGMOUNT_CHECK(SetHost(engine, environment.docker_host, tls));
     return engine;
   }
-  IMGMOUNT_TRY(const auto context, CurrentDockerContext(io));
+  IMGMOUNT_TRY(const auto context, CurrentDockerContext(environment));
   if (context) {
     engine.why = "docker context " + context->name;
     engine.verify_tls = !context->skip_tls_verify;
@@ -91,25 +88,25 @@ Result<EngineAddress> FindDocker(const ToolIo& io) {
                            has_tls ? context->tls_folder : fs::path()));
     return engine;
   }
-  const std::string runtime = variable("XDG_RUNTIME_DIR");
+  const std::string& runtime = environment.xdg_runtime_dir;
   const std::string own = runtime + "/docker.sock";
   const bool rootless = !runtime.empty() && ::access(own.c_str(), F_OK) == 0;
   engine.name = engine.socket = rootless ? own : "/var/run/docker.sock";
   return engine;
 }
 
-Result<EngineAddress> FindPodman(const ToolIo& io) {
+Result<EngineAddress> FindPodman(const FetchEnvironment& environment) {
   EngineAddress engine;
   engine.advice =
       "start it with `podman system service -t 0` or `systemctl start "
       "podman.socket`";
-  const std::string host = io.env("CONTAINER_HOST").value_or("");
+  const std::string& host = environment.container_host;
   if (!host.empty()) {
     engine.why = "CONTAINER_HOST";
     IMGMOUNT_CHECK(SetHost(engine, host, {}));
     return engine;
   }
-  const std::string runtime = io.env("XDG_RUNTIME_DIR").value_or("");
+  const std::string& runtime = environment.xdg_runtime_dir;
   const bool system = ::geteuid() == 0 || runtime.empty();
   engine.name = engine.socket =
       (system ? "/run" : runtime) + "/podman/podman.sock";
@@ -118,9 +115,10 @@ Result<EngineAddress> FindPodman(const ToolIo& io) {
 
 }  // namespace
 
-Result<EngineAddress> FindEngine(Transport transport, const ToolIo& io) {
-  return transport == Transport::kDockerDaemon ? FindDocker(io)
-                                               : FindPodman(io);
+Result<EngineAddress> FindEngine(Transport transport,
+                                 const FetchEnvironment& environment) {
+  return transport == Transport::kDockerDaemon ? FindDocker(environment)
+                                               : FindPodman(environment);
 }
 
 }  // namespace imgmount

@@ -5,10 +5,10 @@
 
 #include <string>
 
+#include "fetch/config/environment.h"
 #include "fetch/http/tls_files.h"
 #include "fetch/source/transport.h"
 #include "meta/base/result.h"
-#include "meta/base/tool_io.h"
 
 namespace imgmount {
 
@@ -28,7 +28,8 @@ struct EngineAddress {
 // where there is one, else /var/run/docker.sock. kContainersStorage:
 // $CONTAINER_HOST, else podman's socket of this user. kUnsupported: a host that
 // is neither unix:// nor tcp://.
-Result<EngineAddress> FindEngine(Transport transport, const ToolIo& io);
+Result<EngineAddress> FindEngine(Transport transport,
+                                 const FetchEnvironment& environment);
 
 }  // namespace imgmount
 

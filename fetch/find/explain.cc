@@ -8,8 +8,11 @@
 #include "fetch/auth/credentials.h"
 #include "fetch/config/endpoints.h"
 #include "fetch/engine/engine_address.h"
+#include "fetch/find/candidates.h"
+#include "fetch/find/open_registry.h"
 #include "fetch/http/url.h"
 #include "fetch/source/transport.h"
+#include "meta/store/cache.h"
 
 namespace imgmount {
 namespace {
@@ -77,44 +80,36 @@ std::string WithoutLogin(std::string address) {
   return address.erase(start, at + 1 - start);
 }
 
-std::string ProxyOf(const Endpoint& endpoint, const ToolIo& io) {
+std::string ProxyOf(const Endpoint& endpoint,
+                    const FetchEnvironment& environment) {
   if (IsLoopback(endpoint.registry)) return "none (loopback)";
-  for (const char* name :
-       {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"}) {
-    const std::string proxy = io.env(name).value_or("");
-    if (proxy.empty()) continue;
-    std::string text = fmt::format("{} ({})", WithoutLogin(proxy), name);
-    for (const char* exceptions : {"no_proxy", "NO_PROXY"}) {
-      const std::string hosts = io.env(exceptions).value_or("");
-      if (hosts.empty()) continue;
-      text += fmt::format(", unless {} names the host ({})", exceptions, hosts);
-      break;
-    }
-    return text;
+  const EnvironmentVariable& proxy = environment.https_proxy;
+  if (proxy.value.empty()) return "none";
+  std::string text =
+      fmt::format("{} ({})", WithoutLogin(proxy.value), proxy.name);
+  const EnvironmentVariable& exceptions = environment.no_proxy;
+  if (!exceptions.value.empty()) {
+    text += fmt::format(", unless {} names the host ({})", exceptions.name,
+                        exceptions.value);
   }
-  return "none";
+  return text;
 }
 
-std::string CacheOf(const Reference& reference, const ImageOptions& options,
-                    const ToolIo& io) {
-  std::filesystem::path folder = options.cache_dir;
-  if (folder.empty()) folder = Cache::DefaultFolder(io);
+std::string CacheOf(const Reference& reference, const FetchConfig& config) {
+  const std::filesystem::path& folder = config.cache_folder;
   std::string text = folder.string();
   std::error_code error;
   bool there = false;
   if (std::filesystem::exists(folder / "index.json", error)) {
     const auto cache = Cache::Open(folder);
-    Platform platform = Platform::OfThisMachine();
-    if (const auto asked = Platform::Parse(options.platform)) platform = *asked;
-    there = cache && cache->Find(reference, platform);
+    there = cache && cache->Find(reference, config.platform.value_or(
+                                                Platform::OfThisMachine()));
   }
   if (!there) {
     return text + " does not have it" +
-           (options.offline || options.pull == PullPolicy::kNever
-                ? ", and nobody may be asked"
-                : "");
+           (config.AllowsRequests() ? "" : ", and nobody may be asked");
   }
-  if (options.pull == PullPolicy::kAlways && !options.offline) {
+  if (config.pull == PullPolicy::kAlways && !config.offline) {
     return text + " has it; the registry is asked whether that is still so";
   }
   return text + " has it: no request is made";
@@ -123,37 +118,39 @@ std::string CacheOf(const Reference& reference, const ImageOptions& options,
 }  // namespace
 
 Result<std::string> ExplainImage(const std::string& image,
-                                 const ImageOptions& options,
-                                 const ToolIo& io) {
+                                 const FetchConfig& config) {
   IMGMOUNT_TRY(const ImageName parsed, ImageName::Parse(image));
   if (parsed.transport == Transport::kDockerDaemon ||
       parsed.transport == Transport::kContainersStorage) {
-    IMGMOUNT_TRY(const EngineAddress engine, FindEngine(parsed.transport, io));
+    IMGMOUNT_TRY(const EngineAddress engine,
+                 FindEngine(parsed.transport, config.environment));
     return fmt::format("{}: from the engine at {}{}; no registry is asked\n",
                        image, engine.name, Because(engine.why));
   }
   if (parsed.transport != Transport::kRegistry) {
     return fmt::format("{}: on this machine; no registry is asked\n", image);
   }
-  IMGMOUNT_TRY(const RegistriesConf conf,
-               RegistriesConf::Load(options.registries_conf, io));
+  IMGMOUNT_TRY(
+      const RegistriesConf conf,
+      RegistriesConf::Load(config.registries_conf, config.environment));
   IMGMOUNT_TRY(const auto candidates, CandidatesFor(parsed, conf));
-  IMGMOUNT_TRY(const Credentials credentials,
-               LoadCredentials(options, conf, io));
+  IMGMOUNT_TRY(const Credentials credentials, LoadCredentials(config, conf));
   std::string text;
   for (const Candidate& candidate : candidates) {
     const Reference& reference = candidate.reference;
     text += fmt::format("image: {}{}\n", reference.Canonical(),
                         Because(candidate.why));
-    text += fmt::format("cache: {}\n", CacheOf(reference, options, io));
-    IMGMOUNT_TRY(const auto endpoints,
-                 FindEndpoints(reference, conf, options.tls_verify, io));
+    text += fmt::format("cache: {}\n", CacheOf(reference, config));
+    IMGMOUNT_TRY(
+        const auto endpoints,
+        FindEndpoints(reference, conf, config.tls_verify, config.environment));
     for (const Endpoint& endpoint : endpoints) {
       IMGMOUNT_TRY(const std::string login, LoginOf(endpoint, credentials));
       text += fmt::format(
           "endpoint: {}{}\n  login: {}\n  certificates: {}\n  proxy: {}\n",
           AddressOf(endpoint), Because(endpoint.source), login,
-          CertificatesOf(endpoint, options.tls_verify), ProxyOf(endpoint, io));
+          CertificatesOf(endpoint, config.tls_verify),
+          ProxyOf(endpoint, config.environment));
     }
   }
   return text;

@@ -5,9 +5,8 @@
 
 #include <string>
 
-#include "fetch/find/image_finder.h"
+#include "fetch/find/fetch_config.h"
 #include "meta/base/result.h"
-#include "meta/base/tool_io.h"
 
 namespace imgmount {
 
@@ -15,7 +14,7 @@ namespace imgmount {
 // every endpoint in turn the address, the login (its file and key, never its
 // value), the certificates and the proxy, each with what decided it.
 Result<std::string> ExplainImage(const std::string& image,
-                                 const ImageOptions& options, const ToolIo& io);
+                                 const FetchConfig& config);
 
 }  // namespace imgmount
 

@@ -9,7 +9,6 @@
 #include <fstream>
 
 #include "tests/support/tar_builder.h"
-#include "tests/support/test_io.h"
 
 namespace imgmount {
 namespace {
@@ -21,9 +20,9 @@ using ::testing::Not;
 class ExplainTest : public ::testing::Test {
  protected:
   ExplainTest() {
-    io_.env["HOME"] = folder_.path().string();
-    options_.cache_dir = (folder_.path() / "cache").string();
-    options_.registries_conf = Write("registries.conf", R"(
+    config_.environment.home = folder_.path().string();
+    config_.cache_folder = folder_.path() / "cache";
+    config_.registries_conf = Write("registries.conf", R"(
 [[registry]]
 location = "docker.io"
 [[registry.mirror]]
@@ -43,13 +42,12 @@ blocked = true
     return path.string();
   }
   std::string Explain(const std::string& image) {
-    const auto text = ExplainImage(image, options_, io_.io);
+    const auto text = ExplainImage(image, config_);
     return text ? *text : text.error().message();
   }
 
   const testing::TemporaryFolder folder_;
-  testing::TestIo io_;
-  ImageOptions options_;
+  FetchConfig config_;
 };
 
 TEST_F(ExplainTest, NamesEndpointsLoginsCertificatesAndProxies) {
@@ -58,16 +56,17 @@ TEST_F(ExplainTest, NamesEndpointsLoginsCertificatesAndProxies) {
     "https://index.docker.io/v1/": {"auth": "bWU6czNjcmV0"}}})");
   const std::string ca =
       Write(".config/containers/certs.d/docker.io/ca.crt", "PEM");
-  io_.env["HTTPS_PROXY"] = "http://user:pr0xy@proxy.test:3128";
-  io_.env["NO_PROXY"] = "internal.test";
+  config_.environment.https_proxy = {"HTTPS_PROXY",
+                                     "http://user:pr0xy@proxy.test:3128"};
+  config_.environment.no_proxy = {"NO_PROXY", "internal.test"};
   EXPECT_EQ(Explain("nginx"),
             "image: docker.io/library/nginx:latest\n"
             "cache: " +
-                options_.cache_dir +
+                config_.cache_folder.string() +
                 " does not have it\n"
                 "endpoint: https://mirror.test/v2/hub/library/nginx, else http "
                 "(mirror of \"docker.io\" in " +
-                options_.registries_conf +
+                config_.registries_conf +
                 ")\n"
                 "  login: none, anonymous (looked in /run/containers/" +
                 std::to_string(::geteuid()) + "/auth.json, " +
@@ -76,14 +75,14 @@ TEST_F(ExplainTest, NamesEndpointsLoginsCertificatesAndProxies) {
                 (folder_.path() / ".dockercfg").string() +
                 ")\n"
                 "  certificates: any (insecure: mirror of \"docker.io\" in " +
-                options_.registries_conf +
+                config_.registries_conf +
                 ")\n"
                 "  proxy: http://proxy.test:3128 (HTTPS_PROXY), unless "
                 "NO_PROXY names "
                 "the host (internal.test)\n"
                 "endpoint: https://registry-1.docker.io/v2/library/nginx "
                 "([[registry]] of \"docker.io\" in " +
-                options_.registries_conf +
+                config_.registries_conf +
                 ")\n"
                 "  login: password of https://index.docker.io/v1/ in " +
                 logins +
@@ -94,13 +93,13 @@ TEST_F(ExplainTest, NamesEndpointsLoginsCertificatesAndProxies) {
                 "  proxy: http://proxy.test:3128 (HTTPS_PROXY), unless "
                 "NO_PROXY names "
                 "the host (internal.test)\n");
-  EXPECT_FALSE(fs::exists(options_.cache_dir)) << "nothing is made";
+  EXPECT_FALSE(fs::exists(config_.cache_folder)) << "nothing is made";
 }
 
 TEST_F(ExplainTest, SaysWhatAShortNameStandsFor) {
   EXPECT_THAT(Explain("tool:1"),
               HasSubstr("image: quay.test/me/tool:1 (alias tool in " +
-                        options_.registries_conf + ")\n"));
+                        config_.registries_conf + ")\n"));
   EXPECT_THAT(Explain("docker://tool:1"),
               HasSubstr("image: docker.io/library/tool:1\n"));
 }
@@ -109,7 +108,7 @@ TEST_F(ExplainTest, TellsAHelperAndAnOptionWithoutSecrets) {
   Write(".docker/config.json", R"({"credHelpers": {"r.test": "pass"}})");
   EXPECT_THAT(Explain("r.test/x"),
               HasSubstr("login: what docker-credential-pass has for r.test"));
-  options_.creds = "me:s3cret";
+  config_.creds = "me:s3cret";
   const std::string text = Explain("r.test/x");
   EXPECT_THAT(text, HasSubstr("login: password of r.test in --creds"));
   EXPECT_THAT(text, Not(HasSubstr("s3cret")));
@@ -117,7 +116,7 @@ TEST_F(ExplainTest, TellsAHelperAndAnOptionWithoutSecrets) {
 
 TEST_F(ExplainTest, WhatIsBlockedIsAnError) {
   EXPECT_THAT(Explain("bad.test/x"),
-              HasSubstr("bad.test is blocked by " + options_.registries_conf));
+              HasSubstr("bad.test is blocked by " + config_.registries_conf));
 }
 
 TEST_F(ExplainTest, AFileIsNoRegistrys) {

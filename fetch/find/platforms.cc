@@ -4,6 +4,8 @@
 #include <utility>
 #include <variant>
 
+#include "fetch/find/resolve_image.h"
+
 namespace imgmount {
 namespace {
 

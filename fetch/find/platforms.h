@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "fetch/find/image_finder.h"
+#include "fetch/find/named_image.h"
 #include "meta/base/result.h"
 #include "meta/image/platform.h"
 

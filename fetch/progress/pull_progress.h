@@ -3,6 +3,7 @@
 #ifndef IMGMOUNT_FETCH_PROGRESS_PULL_PROGRESS_H_
 #define IMGMOUNT_FETCH_PROGRESS_PULL_PROGRESS_H_
 
+#include <functional>
 #include <iosfwd>
 #include <memory>
 #include <string>
@@ -21,6 +22,9 @@ class PullProgress : public PullObserver {
   // What a script wants to know: the image's whole name. Also when quiet.
   virtual void ShowName(const std::string& name, const Digest& published) = 0;
 };
+
+// Makes one for each pull.
+using ProgressFactory = std::function<std::unique_ptr<PullProgress>()>;
 
 enum class ProgressStyle {
   kAuto,  // redrawn in place on a terminal, else kPlain

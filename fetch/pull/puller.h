@@ -18,7 +18,6 @@
 namespace imgmount {
 
 struct PullOptions {
-  Platform platform = Platform::OfThisMachine();
   int max_concurrent_downloads = 3;
   const CancelFlag* cancel = nullptr;  // may be null
 };

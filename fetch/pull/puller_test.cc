@@ -12,11 +12,12 @@
 #include <mutex>
 #include <set>
 
-#include "fetch/find/image_finder.h"
+#include "fetch/find/open_image.h"
+#include "fetch/find/pull_image.h"
+#include "fetch/find/resolve_image.h"
 #include "meta/store/layer_store.h"
 #include "tests/support/fake_registry.h"
 #include "tests/support/tar_builder.h"
-#include "tests/support/test_io.h"
 
 namespace imgmount {
 namespace {
@@ -75,7 +76,8 @@ std::vector<std::string> Names(const fs::path& folder) {
 class PullerTest : public ::testing::Test {
  protected:
   PullerTest() {
-    options_.cache_dir = (folder_.path() / "cache").string();
+    config_.cache_folder = folder_.path() / "cache";
+    config_.pull_options.cancel = &cancel_;
     registry_.AddImage("app", "latest", image_);
   }
 
@@ -83,7 +85,7 @@ class PullerTest : public ::testing::Test {
     return registry_.authority() + "/app:" + tag;
   }
   NamedImage Open(const std::string& name) {
-    auto opened = OpenImage(name, options_, io_.io);
+    auto opened = OpenImage(name, config_);
     EXPECT_TRUE(opened) << opened.error().message();
     return *std::move(opened);
   }
@@ -92,10 +94,10 @@ class PullerTest : public ::testing::Test {
     IMGMOUNT_TRY(const ResolvedImage resolved, ResolveAnew(named));
     observer_.steps.clear();
     observer_.images = 0;
-    return PullLayers(named, resolved, {.cancel = &cancel_}, observer_);
+    return PullImage(named, resolved, observer_);
   }
   fs::path InCache(const std::string& below) const {
-    return fs::path(options_.cache_dir) / below;
+    return config_.cache_folder / below;
   }
   std::string BlobPath(size_t layer) const {
     return FakeRegistry::BlobPath("app", image_.layer_digest(layer));
@@ -120,8 +122,7 @@ class PullerTest : public ::testing::Test {
   }
 
   const testing::TemporaryFolder folder_;
-  testing::TestIo io_;
-  ImageOptions options_;
+  FetchConfig config_;
   CancelFlag cancel_ = false;
   Recorder observer_;
   const TestImage image_{{LargeTar(1), LargeTar(2), LargeTar(3),
@@ -195,13 +196,13 @@ TEST_F(PullerTest, AnIndexLeadsToThePlatform) {
                 FakeRegistry::BlobPath("app", arm.layer_digest(0))),
             0u);
 
-  options_.platform = "linux/arm64";
+  config_.platform = *Platform::Parse("linux/arm64");
   ASSERT_TRUE(Pull(Name("multi")));
   EXPECT_EQ(registry_.http().CountOf(
                 FakeRegistry::BlobPath("app", arm.layer_digest(0))),
             1u);
 
-  options_.platform = "linux/s390x";
+  config_.platform = *Platform::Parse("linux/s390x");
   NamedImage named = Open(Name("multi"));
   const auto missing = ResolveAnew(named);
   ASSERT_FALSE(missing);
@@ -244,7 +245,7 @@ TEST_F(PullerTest, ATagThatMovedIsNoticedByAPull) {
 TEST_F(PullerTest, AlwaysAsksOnceWhetherTheTagHasMoved) {
   ASSERT_TRUE(Pull(Name()));
   const auto requests = [this] { return registry_.http().requests().size(); };
-  options_.pull = PullPolicy::kAlways;
+  config_.pull = PullPolicy::kAlways;
   size_t before = requests();
   NamedImage named = Open(Name());
   ASSERT_TRUE(FindOrResolve(named));
@@ -263,7 +264,7 @@ TEST_F(PullerTest, AServerWithoutHeadIsAskedByGet) {
     if (request.method != "HEAD") return {};
     return Reply{.status = 405};
   });
-  options_.pull = PullPolicy::kAlways;
+  config_.pull = PullPolicy::kAlways;
   NamedImage named = Open(Name());
   const auto found = FindOrResolve(named);
   ASSERT_TRUE(found) << found.error().message();
@@ -271,7 +272,7 @@ TEST_F(PullerTest, AServerWithoutHeadIsAskedByGet) {
 }
 
 TEST_F(PullerTest, OfflineTheCacheIsAllThereIs) {
-  options_.offline = true;
+  config_.offline = true;
   {
     NamedImage named = Open(Name());
     const auto missing = FindOrResolve(named);
@@ -282,15 +283,15 @@ TEST_F(PullerTest, OfflineTheCacheIsAllThereIs) {
   }
   EXPECT_EQ(registry_.http().requests().size(), 0u);
 
-  options_.offline = false;
+  config_.offline = false;
   ASSERT_TRUE(Pull(Name()));
   const size_t before = registry_.http().requests().size();
-  options_.pull = PullPolicy::kNever;
+  config_.pull = PullPolicy::kNever;
   NamedImage named = Open(Name());
   const auto found = FindOrResolve(named);
   ASSERT_TRUE(found) << found.error().message();
   fs::remove(InCache("blobs/sha256") / image_.layer_digest(0).hex());
-  const auto pulled = PullLayers(named, *found, options_, observer_);
+  const auto pulled = PullImage(named, *found, observer_);
   ASSERT_FALSE(pulled);
   EXPECT_THAT(pulled.error().message(),
               AllOf(HasSubstr(std::string(image_.layer_digest(0).short_hex())),
@@ -349,7 +350,7 @@ TEST_F(PullerTest, AnEncryptedLayerIsRefusedBeforeAnyDownload) {
   registry_.AddImage("app", "encrypted", encrypted);
   NamedImage named = Open(Name("encrypted"));
   auto resolved = ResolveAnew(named);
-  auto pulled = resolved ? PullLayers(named, *resolved, {}, observer_)
+  auto pulled = resolved ? PullImage(named, *resolved, observer_)
                          : Status(Failure(resolved.error()));
   ASSERT_FALSE(pulled);
   EXPECT_EQ(pulled.error().code(), ErrorCode::kUnsupported);
@@ -385,7 +386,7 @@ TEST_F(PullerTest, APullGoesOnWhereAFailedOneEnded) {
 }
 
 TEST_F(PullerTest, APartialFileThatIsWholeNeedsNoRequest) {
-  ASSERT_TRUE(Cache::Open(options_.cache_dir));
+  ASSERT_TRUE(Cache::Open(config_.cache_folder));
   std::ofstream(Partial(0), std::ios::binary) << image_.layers[0];
   ASSERT_TRUE(Pull(Name()));
   EXPECT_EQ(registry_.http().CountOf(BlobPath(0)), 0u);
@@ -393,7 +394,7 @@ TEST_F(PullerTest, APartialFileThatIsWholeNeedsNoRequest) {
 }
 
 TEST_F(PullerTest, APartialFileWithWrongBytesIsGivenUp) {
-  ASSERT_TRUE(Cache::Open(options_.cache_dir));
+  ASSERT_TRUE(Cache::Open(config_.cache_folder));
   for (const std::string& junk :
        {std::string(1'000'000, 'x'), std::string(9'000'000, 'x')}) {
     fs::remove_all(InCache("blobs"));
@@ -488,8 +489,7 @@ TEST_F(PullerTest, AWaitForAnotherProcessIsInterrupted) {
       named.cache.Lock("layer-" + std::string(image_.layer_digest(0).hex()));
   ASSERT_TRUE(other);
   Impatient observer(cancel_);
-  const auto pulled =
-      PullLayers(named, *resolved, {.cancel = &cancel_}, observer);
+  const auto pulled = PullImage(named, *resolved, observer);
   ASSERT_FALSE(pulled);
   EXPECT_EQ(pulled.error().code(), ErrorCode::kCancelled);
 }

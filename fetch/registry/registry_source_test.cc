@@ -67,7 +67,8 @@ class RegistrySourceTest : public ::testing::Test {
   std::unique_ptr<RegistrySource> Open(std::vector<Endpoint> endpoints = {}) {
     if (endpoints.empty()) endpoints.push_back(At(registry_.authority()));
     return std::make_unique<RegistrySource>(
-        endpoints, *Credentials::Load({}, io_.io), options_);
+        endpoints, *Credentials::Load({}, FetchEnvironment::Read(io_.io.env)),
+        options_);
   }
   void LogIn(const std::string& registry, const std::string& auth) {
     std::ofstream(folder_.path() / "config.json") << fmt::format(

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "fetch/find/pull_missing.h"
-
-#include <unistd.h>
+#include "fetch/find/pull_image.h"
 
 #include <algorithm>
 
-#include "fetch/progress/pull_progress.h"
-#include "meta/cli/terminal.h"
+#include "fetch/pull/puller.h"
 #include "meta/store/layer_store.h"
+#include "meta/upkeep/removal.h"
 
 namespace imgmount {
 namespace {
@@ -27,17 +25,25 @@ bool IsComplete(const NamedImage& named, const ResolvedImage& resolved) {
 
 }  // namespace
 
+Status PullImage(NamedImage& named, const ResolvedImage& resolved,
+                 PullObserver& observer) {
+  IMGMOUNT_CHECK(PullLayers(*named.source, resolved, named.name, named.cache,
+                            named.pull_options, observer));
+  if (!named.cache_max_bytes) return {};
+  // Not the layout of an oci:DIR.
+  IMGMOUNT_TRY(const Cache cache, Cache::Open(named.cache.folder()));
+  IMGMOUNT_CHECK(
+      KeepBelow(cache, *named.cache_max_bytes, resolved.published.digest));
+  return {};
+}
+
 Status PullMissing(NamedImage& image, const ResolvedImage& resolved,
-                   const std::string& text, const ImageOptions& options,
-                   const ToolIo& io) {
+                   const std::string& text, PullProgress& progress) {
   if (IsComplete(image, resolved)) return {};
-  const auto progress =
-      MakeProgress(io.err, io.err_is_terminal && !IsDumbTerminal(io),
-                   STDERR_FILENO, options.progress, options.quiet);
-  if (image.reference) progress->Start(text, *image.reference);
-  IMGMOUNT_CHECK(PullLayers(image, resolved, options, *progress));
+  if (image.reference) progress.Start(text, *image.reference);
+  IMGMOUNT_CHECK(PullImage(image, resolved, progress));
   if (image.reference) {
-    progress->Finish(resolved.published.digest, image.familiar);
+    progress.Finish(resolved.published.digest, image.familiar);
   }
   return {};
 }
