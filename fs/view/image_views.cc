@@ -7,7 +7,7 @@
 #include <span>
 #include <utility>
 
-#include "meta/report/units.h"
+#include "meta/base/timestamp.h"
 #include "meta/store/layer_store.h"
 
 namespace imgmount {
@@ -166,9 +166,11 @@ void ImageViews::AddAll(ComposedFs& fs, Ino directory, size_t layers,
 }
 
 ComposedFs::Look ImageViews::Look() const {
-  return {.uid = options_.uid.value_or(0),
-          .gid = options_.gid.value_or(0),
-          .mtime = ParseRfc3339(image_.config.created).value_or(0)};
+  return {
+      .uid = options_.uid.value_or(0),
+      .gid = options_.gid.value_or(0),
+      .mtime =
+          ParseRfc3339(image_.config.created).value_or(Timestamp()).seconds};
 }
 
 }  // namespace imgmount

@@ -13,6 +13,7 @@
 
 #include "meta/layer/layer_decoder.h"
 #include "meta/layer/piece.h"
+#include "meta/tar/index_builder.h"
 #include "meta/tar/tar_walk.h"
 
 namespace imgmount {
@@ -26,12 +27,6 @@ constexpr size_t kOutputBuffers = 16;
 // The bomb rule of first_pass.h. Deflate itself gives no more than 1032:1.
 constexpr uint64_t kMinUncompressedLimit = 1 << 30;
 constexpr uint64_t kMaxRatio = 1100;
-// An index takes about 200 bytes per entry while it grows, and no real tar
-// packs an entry into much less than 40: so much memory for any layer, and more
-// for large ones.
-constexpr uint64_t kMinIndexLimit = 200 << 20;
-constexpr uint64_t kIndexPerByte = 4;
-
 bool StartsWith(std::span<const std::byte> bytes,
                 std::span<const uint8_t> magic) {
   return bytes.size() >= magic.size() &&
@@ -91,10 +86,6 @@ class ThreadedPass : public FirstPass {
     if (options_.max_uncompressed != 0) return options_.max_uncompressed;
     const uint64_t size = std::min(SizeSoFar(), UINT64_MAX / kMaxRatio);
     return std::max(kMinUncompressedLimit, kMaxRatio * size);
-  }
-  uint64_t IndexLimit() const {
-    const uint64_t size = std::min(SizeSoFar(), UINT64_MAX / 8);
-    return kMinIndexLimit + kIndexPerByte * size;
   }
   Result<FirstPassResult> Verify();
 
@@ -191,7 +182,7 @@ void ThreadedPass::Walk() {
     return piece ? piece->bytes : std::span<const std::byte>();
   };
   const auto walked = Guarded([&]() -> Status {
-    walked_ = WalkTar(next, [this] { return IndexLimit(); });
+    walked_ = WalkTar(next, [this] { return IndexMemoryLimit(SizeSoFar()); });
     return {};
   });
   if (!walked) walked_ = Failure(walked.error());

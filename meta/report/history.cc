@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "meta/base/timestamp.h"
 #include "meta/report/columns.h"
 #include "meta/report/units.h"
 #include "meta/store/layer_facts.h"
@@ -37,10 +38,11 @@ std::vector<HistoryRow> HistoryOf(const Image& image, const Cache& cache) {
   std::vector<HistoryRow> rows;
   size_t layer = 0;
   const auto add = [&](const HistoryEntry& entry) {
-    HistoryRow row{.id = kMissing,
-                   .created = ParseRfc3339(entry.created).value_or(0),
-                   .created_by = entry.created_by,
-                   .comment = entry.comment};
+    HistoryRow row{
+        .id = kMissing,
+        .created = ParseRfc3339(entry.created).value_or(Timestamp()).seconds,
+        .created_by = entry.created_by,
+        .comment = entry.comment};
     if (!entry.empty_layer && layer < layers.size()) {
       const auto facts = LoadFacts(cache, layers[layer].digest);
       row.size = facts ? facts->content_bytes : layers[layer].size;

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "meta/base/timestamp.h"
 #include "meta/report/units.h"
 #include "meta/store/layer_store.h"
 #include "tests/support/image_writer.h"
@@ -78,7 +79,7 @@ TEST_F(HistoryTest, TellsAgesOrTimes) {
   EXPECT_EQ(FieldsOf(rows[1], image)["CreatedSince"], "About an hour ago");
   EXPECT_EQ(FieldsOf(rows[2], image)["CreatedSince"], "4 weeks ago");
   EXPECT_EQ(FieldsOf(rows[2], image, true, false)["CreatedSince"],
-            FormatRfc3339(*ParseRfc3339("2024-02-01T12:34:56Z")));
+            FormatRfc3339(ParseRfc3339("2024-02-01T12:34:56Z")->seconds));
 }
 
 TEST_F(HistoryTest, HasNoAgeForTimesThatAreMissingOrMadeUp) {
@@ -119,7 +120,7 @@ TEST_F(HistoryTest, PutsLayersThatNoStepMadeOnTop) {
   ASSERT_EQ(rows.size(), 2u);
   EXPECT_EQ(rows[0].created_by, "");
   EXPECT_EQ(rows[0].layer, 1u);
-  EXPECT_EQ(rows[0].created, *ParseRfc3339("2024-02-15T00:00:00Z"));
+  EXPECT_EQ(rows[0].created, ParseRfc3339("2024-02-15T00:00:00Z")->seconds);
   EXPECT_EQ(rows[1].layer, 0u);
 }
 

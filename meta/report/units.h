@@ -5,9 +5,7 @@
 #define IMGMOUNT_META_REPORT_UNITS_H_
 
 #include <cstdint>
-#include <optional>
 #include <string>
-#include <string_view>
 
 namespace imgmount {
 
@@ -16,9 +14,6 @@ std::string ShortSize(uint64_t bytes);
 
 // "2 weeks", "About an hour", "Less than a second".
 std::string RoughDuration(int64_t seconds);
-
-// Seconds since the epoch of "2024-01-02T03:04:05.678+01:00".
-std::optional<int64_t> ParseRfc3339(std::string_view text);
 
 // "2024-01-02T03:04:05+01:00" in local time; "Z" where that is UTC.
 std::string FormatRfc3339(int64_t seconds);

@@ -49,31 +49,6 @@ TEST(RoughDuration, IsWhatDockerSays) {
   }
 }
 
-TEST(Rfc3339, IsReadInAllItsForms) {
-  const std::pair<const char*, int64_t> cases[] = {
-      {"1970-01-01T00:00:00Z", 0},
-      {"2024-02-29T12:34:56Z", 1709210096},
-      {"2024-02-29T12:34:56.789012345Z", 1709210096},
-      {"2024-02-29T14:04:56+01:30", 1709210096},
-      {"2024-02-29T11:34:56-01:00", 1709210096},
-      {"0001-01-01T00:00:00Z", -62135596800},
-      {"1969-12-31T23:59:59Z", -1},
-  };
-  for (const auto& [text, seconds] : cases) {
-    EXPECT_EQ(ParseRfc3339(text), seconds) << text;
-  }
-}
-
-TEST(Rfc3339, IsNothingElse) {
-  for (const char* text :
-       {"", "2024", "2024-02-30T00:00:00Z", "2024-02-29T12:34:56",
-        "2024-02-29T12:34:56.Z", "2024-02-29T24:00:00Z", "yesterday",
-        "2024-02-29T12:34:56Zulu", "2024-02-29T12:34:56+1:00",
-        "-024-02-29T12:34:56Z", "2024-+2-29T12:34:56Z"}) {
-    EXPECT_EQ(ParseRfc3339(text), std::nullopt) << text;
-  }
-}
-
 class InZone : public testing::Test {
  protected:
   static void Set(const char* zone) {

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "meta/base/timestamp.h"
+
 namespace imgmount {
 
 enum class EntryType : uint8_t {
@@ -36,12 +38,6 @@ struct Xattr {
   std::string value;  // bytes
   bool operator==(const Xattr&) const = default;
   auto operator<=>(const Xattr&) const = default;
-};
-
-struct Timestamp {
-  int64_t seconds = 0;       // since the epoch; may be negative
-  uint32_t nanoseconds = 0;  // 0 … 999,999,999, always forward
-  bool operator==(const Timestamp&) const = default;
 };
 
 // One entry as a value; strings are copies. For building and for tests.
