@@ -2,6 +2,7 @@
 #include "tools/imgdiff.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <filesystem>

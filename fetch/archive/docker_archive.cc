@@ -2,6 +2,7 @@
 #include "fetch/archive/docker_archive.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>

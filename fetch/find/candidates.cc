@@ -2,6 +2,7 @@
 #include "fetch/find/candidates.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace imgmount {
 namespace {

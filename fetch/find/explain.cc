@@ -2,6 +2,7 @@
 #include "fetch/find/explain.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <vector>
 

@@ -69,7 +69,9 @@ class FakeFuse {
         ::fuse_session_new(&args, &FuseOps(), sizeof(FuseOps()), &context);
     ::fuse_opt_free_args(&args);
     EXPECT_NE(session_, nullptr);
-    static const fuse_custom_io io = {Writev, Read, nullptr, nullptr};
+    fuse_custom_io io = {};
+    io.writev = Writev;
+    io.read = Read;
     EXPECT_EQ(::fuse_session_custom_io(session_, &io, ends[1]), 0);
     loop_ = std::thread([this] { ::fuse_session_loop(session_); });
 

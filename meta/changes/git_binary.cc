@@ -2,6 +2,7 @@
 #include "meta/changes/git_binary.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <openssl/evp.h>
 #include <zlib.h>
 

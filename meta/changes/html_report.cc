@@ -2,6 +2,7 @@
 #include "meta/changes/html_report.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sys/stat.h>
 
 #include <algorithm>

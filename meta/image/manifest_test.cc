@@ -2,6 +2,7 @@
 #include "meta/image/manifest.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

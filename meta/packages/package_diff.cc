@@ -2,12 +2,12 @@
 #include "meta/packages/package_diff.h"
 
 #include <algorithm>
+#include <compare>
 #include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <ostream>
 #include <set>
-#include <tuple>
 
 #include "meta/changes/change_report.h"
 #include "meta/diff/printable.h"
@@ -15,7 +15,13 @@
 namespace imgmount {
 namespace {
 
-using Key = std::tuple<std::string, std::string, std::string>;
+// By name first, so that the list reads by name.
+struct Key {
+  std::string name;
+  std::string architecture;
+  std::string manager;
+  auto operator<=>(const Key&) const = default;
+};
 struct Versions {
   std::vector<std::string> a;
   std::vector<std::string> b;
@@ -33,7 +39,6 @@ std::vector<std::string> Without(const std::vector<std::string>& versions,
 
 std::vector<PackageChange> DiffPackages(const std::vector<Package>& a,
                                         const std::vector<Package>& b) {
-  // By name first, so that the list reads by name.
   std::map<Key, Versions> known;
   std::map<std::pair<std::string, std::string>, std::set<std::string>> homonyms;
   const auto add = [&](const Package& package) -> Versions& {
@@ -44,12 +49,13 @@ std::vector<PackageChange> DiffPackages(const std::vector<Package>& a,
   for (const Package& package : b) add(package).b.push_back(package.version);
 
   std::vector<PackageChange> changes;
-  for (const auto& [key, versions] : known) {
-    const auto& [name, architecture, manager] = key;
-    const bool ambiguous = homonyms[{manager, name}].size() > 1;
+  for (const auto& entry : known) {
+    const Key& key = entry.first;
+    const Versions& versions = entry.second;
+    const bool ambiguous = homonyms[{key.manager, key.name}].size() > 1;
     const auto put = [&](char kind, std::string from, std::string to) {
-      changes.push_back({kind, manager, name, architecture, std::move(from),
-                         std::move(to), ambiguous});
+      changes.push_back({kind, key.manager, key.name, key.architecture,
+                         std::move(from), std::move(to), ambiguous});
     };
     const auto went = Without(versions.a, versions.b);
     const auto came = Without(versions.b, versions.a);

@@ -2,6 +2,7 @@
 #include "meta/report/cache_listing.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <filesystem>

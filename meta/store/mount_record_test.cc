@@ -54,7 +54,7 @@ TEST_F(MountRecordTest, TellsWhatIsMountedWhereUntilItEnds) {
 }
 
 TEST_F(MountRecordTest, OfWhatWasUnmountedIsWaitedFor) {
-  const auto mounted = MountRecord::Hold(cache_, image_, "/");
+  const auto mounted = MountRecord::Hold(cache_, image_, "/proc");
   auto unmounted = MountRecord::Hold(cache_, image_, folder_.path());
   ASSERT_TRUE(mounted && unmounted);
   EXPECT_FALSE(*AwaitUnmounted(cache_, std::chrono::milliseconds(5)));
