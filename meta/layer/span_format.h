@@ -12,8 +12,6 @@
 #ifndef IMGMOUNT_META_LAYER_SPAN_FORMAT_H_
 #define IMGMOUNT_META_LAYER_SPAN_FORMAT_H_
 
-#include <isa-l.h>
-
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -24,27 +22,13 @@ namespace imgmount {
 
 inline constexpr std::array<char, 8> kSpansMagic = {'i', 'm', 'g', 'm',
                                                     'S', 'P', 'A', 'N'};
-inline constexpr uint32_t kSpansVersion = 4;
-
-// What a raw inflate_state belongs to.
-#if defined(__x86_64__)
-inline constexpr uint32_t kArchitecture = 1;
-#elif defined(__aarch64__)
-inline constexpr uint32_t kArchitecture = 2;
-#elif defined(__powerpc64__)
-inline constexpr uint32_t kArchitecture = 3;
-#else
-inline constexpr uint32_t kArchitecture = 0;
-#endif
-inline constexpr uint32_t kIsalVersion = ISAL_VERSION;
-inline constexpr uint32_t kStateBytes = sizeof(inflate_state);
+inline constexpr uint32_t kSpansVersion = 5;
 
 struct SpansHeader {
   std::array<char, 8> magic;
   uint32_t version;
-  uint32_t architecture;
-  uint32_t isal_version;
-  uint32_t state_bytes;
+  uint32_t reserved;    // 0
+  uint64_t isal_build;  // IsalBuild() of the process that wrote the states
   uint64_t uncompressed_size;
   uint64_t table_offset;
   uint64_t span_count;

@@ -11,6 +11,7 @@
 #include "meta/base/digest.h"
 #include "meta/base/wire.h"
 #include "meta/base/xxh3.h"
+#include "meta/gzip/isal_build.h"
 #include "meta/layer/span_format.h"
 
 namespace imgmount {
@@ -107,10 +108,9 @@ Status MappedSpanTable::Check() {
     return Corrupt("spans do not cover the layer");
   }
   if (!has_states) return {};
-  if (header_.architecture != kArchitecture ||
-      header_.isal_version != kIsalVersion ||
-      header_.state_bytes != kStateBytes) {
-    return Corrupt("made by another decoder");
+  if (header_.isal_build != IsalBuild()) {
+    return Fail(ErrorCode::kUnsupported,
+                "the span table's states were saved by another build of ISA-L");
   }
   if (!IsOurs(file_.stat())) {
     return Corrupt("others than its owner and root could have written it");

@@ -62,8 +62,8 @@ class SpanTable {
   // Opens a table file. The list of spans is checked at once; each resume
   // state when it is used, against its own SHA-256. A table that holds raw
   // ISA-L states is refused unless the caller or root owns the file and nobody
-  // else may write it, and unless library version and architecture are ours.
-  // kCorrupt: rebuild it from the blob.
+  // else may write it, and unless they are this IsalBuild()'s (kUnsupported).
+  // On kCorrupt and kUnsupported: rebuild it from the blob.
   static Result<std::unique_ptr<SpanTable>> Open(
       const std::filesystem::path& path);
 

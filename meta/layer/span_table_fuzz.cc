@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "meta/base/xxh3.h"
+#include "meta/gzip/isal_build.h"
 #include "meta/layer/span_cuts.h"
 #include "meta/layer/span_format.h"
 
@@ -61,6 +62,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::memcpy(&header, file.data(), sizeof header);
   header.magic = kSpansMagic;
   header.version = kSpansVersion;
+  header.isal_build = IsalBuild();
   header.table_offset = std::min<uint64_t>(header.table_offset, size);
   const size_t table =
       header.span_count % 8 * sizeof(SpanRecord) + header.block_count % 64 * 8;

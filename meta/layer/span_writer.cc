@@ -12,6 +12,7 @@
 #include "meta/base/digest.h"
 #include "meta/base/wire.h"
 #include "meta/gzip/gzip_stream.h"
+#include "meta/gzip/isal_build.h"
 
 namespace imgmount {
 namespace {
@@ -138,9 +139,7 @@ Status SpanWriter::Finish() {
   SpansHeader header = {};
   header.magic = kSpansMagic;
   header.version = kSpansVersion;
-  header.architecture = kArchitecture;
-  header.isal_version = kIsalVersion;
-  header.state_bytes = kStateBytes;
+  header.isal_build = IsalBuild();
   header.uncompressed_size = size_;
   header.table_offset = end_;
   header.span_count = spans_.size();

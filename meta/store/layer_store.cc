@@ -20,7 +20,8 @@ constexpr size_t kChunk = 1 << 20;
 // Whether making the derived file anew helps.
 bool IsGoneOrDamaged(const Error& error) {
   return error.code() == ErrorCode::kNotFound ||
-         error.code() == ErrorCode::kCorrupt;
+         error.code() == ErrorCode::kCorrupt ||
+         error.code() == ErrorCode::kUnsupported;  // states of another ISA-L
 }
 
 // The first pass over the blob in the cache. The layer's lock is held.

@@ -121,7 +121,9 @@ class Verifier {
     if (index.content_bytes() != facts.content_bytes) {
       return Fail(ErrorCode::kCorrupt, "index and facts.json disagree");
     }
-    IMGMOUNT_TRY(const auto spans, SpanTable::Open(folder / kSpansFile));
+    auto opened = SpanTable::Open(folder / kSpansFile);
+    if (!opened && opened.error().code() == ErrorCode::kUnsupported) return {};
+    IMGMOUNT_TRY(const auto spans, std::move(opened));
     if (spans->size() != facts.uncompressed_size) {
       return Fail(ErrorCode::kCorrupt, "spans and facts.json disagree");
     }

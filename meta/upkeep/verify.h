@@ -27,8 +27,9 @@ struct Verification {
 
 // Images that have been pulled miss no layer, blobs hold what their names say,
 // and index, span table and every block of every layer, and every tree, are
-// intact. A folder that a killed process left incomplete is no damage: it is
-// made anew when it is needed. kCancelled once `stopped` answers true.
+// intact. A folder that a killed process left incomplete is no damage, nor are
+// states that another build of ISA-L saved: they are made anew when needed.
+// kCancelled once `stopped` answers true.
 Result<Verification> VerifyCache(const Cache& cache,
                                  const std::function<bool()>& stopped);
 

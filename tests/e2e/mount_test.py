@@ -4,6 +4,7 @@
 import errno
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import time
@@ -283,6 +284,35 @@ class AMountedImage(harness.EndToEnd):
                 os.posix_fadvise(data.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
                 data.seek(1 << 20)
                 self.assertEqual(data.read(4096), content[n][1 << 20:][:4096])
+
+    def another_isal(self):
+        """A folder with the ISA-L that imgmount loads, but for its build ID."""
+        loaded = subprocess.run(["ldd", harness.BIN / "imgmount"], check=True, text=True,
+                                stdout=subprocess.PIPE).stdout
+        library = pathlib.Path(re.search(r"=> (\S*/libisal\S+)", loaded)[1])
+        notes = subprocess.run(["readelf", "-n", library], check=True, text=True,
+                               stdout=subprocess.PIPE).stdout
+        build_id = bytes.fromhex(re.search(r"Build ID: (\w+)", notes)[1])
+        folder = self.scratch / "lib"
+        folder.mkdir()
+        (folder / library.name).write_bytes(
+            library.read_bytes().replace(build_id, build_id[::-1]))
+        return folder
+
+    def test_states_that_another_isal_saved_are_not_used(self):
+        content = self.add_large_files()
+        other = {"LD_LIBRARY_PATH": str(self.another_isal())}
+        made = []
+        self.addCleanup(self.unmount, self.mount_point())
+        for environment in ({}, {}, other, other, {}):
+            self.assertIn("all intact", self.out_of("imgcache", "verify", **environment))
+            self.out_of("imgmount", self.image, self.mount_point(), **environment)
+            self.assertEqual((self.mount_point() / "f2").read_bytes(), content[2])
+            self.unmount(self.mount_point())
+            [spans] = (self.cache / "imgmount/layers").glob("*/spans")
+            made.append(spans.stat().st_ino)
+        self.assertEqual([a == b for a, b in zip(made, made[1:])],
+                         [True, False, True, False])
 
     def test_spans_are_cut_where_a_program_reads(self):
         content = self.add_large_files()
