@@ -51,14 +51,14 @@ Authenticator::Authenticator(HttpClient& http, const Credentials& credentials,
     : http_(http), credentials_(credentials), endpoint_(endpoint) {}
 
 std::string Authenticator::current() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return current_;
 }
 
 Attempt<std::string> Authenticator::Renew(
     const std::string& used, const HttpResponse& refusal,
     const std::function<bool()>& stopped) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (current_ != used) return current_;
 
   std::optional<Challenge> basic;

@@ -11,13 +11,13 @@
 
 #include <functional>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string>
 
 #include "fetch/auth/credentials.h"
 #include "fetch/config/registries_conf.h"
 #include "fetch/http/http_client.h"
+#include "meta/base/mutex.h"
 
 namespace imgmount {
 
@@ -48,8 +48,8 @@ class Authenticator {
   HttpClient& http_;
   const Credentials& credentials_;
   const Endpoint& endpoint_;
-  std::mutex mutex_;
-  std::string current_;
+  Mutex mutex_;
+  std::string current_ GUARDED_BY(mutex_);
 };
 
 }  // namespace imgmount

@@ -84,7 +84,7 @@ Status EngineSource::CheckAnswer(const HttpResponse& response) const {
 }
 
 Result<DockerArchive*> EngineSource::Exported() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (archive_) return archive_.get();
   IMGMOUNT_TRY(UniqueFd file, MakeScratchFile(scratch_));
   IMGMOUNT_TRY(const HttpRequest request, Question("get"));

@@ -11,13 +11,13 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "fetch/archive/docker_archive.h"
 #include "fetch/engine/engine_address.h"
 #include "fetch/http/http_client.h"
 #include "fetch/source/source.h"
+#include "meta/base/mutex.h"
 
 namespace imgmount {
 
@@ -46,8 +46,8 @@ class EngineSource : public Source {
   const std::string image_;
   const std::filesystem::path scratch_;
   HttpClient http_;
-  std::mutex mutex_;
-  std::unique_ptr<DockerArchive> archive_;
+  Mutex mutex_;
+  std::unique_ptr<DockerArchive> archive_ GUARDED_BY(mutex_);
 };
 
 }  // namespace imgmount

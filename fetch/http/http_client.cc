@@ -343,7 +343,7 @@ Attempt<HttpResponse> HttpClient::Send(HttpRequest request, size_t limit,
                                        HttpBody* body) {
   std::unique_ptr<Handle> handle;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (!idle_.empty()) {
       handle = std::move(idle_.back());
       idle_.pop_back();
@@ -386,7 +386,7 @@ Attempt<HttpResponse> HttpClient::Send(HttpRequest request, size_t limit,
   };
   Attempt<HttpResponse> response = send();
 
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   idle_.push_back(std::move(handle));
   return response;
 }

@@ -15,7 +15,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -24,6 +23,7 @@
 #include "fetch/http/tls_files.h"
 #include "fetch/http/transport_error.h"
 #include "fetch/http/url.h"
+#include "meta/base/mutex.h"
 
 namespace imgmount {
 
@@ -93,8 +93,9 @@ class HttpClient {
   Attempt<HttpResponse> Send(HttpRequest request, size_t limit, HttpBody* body);
 
   const HttpOptions options_;
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<Handle>> idle_;  // most recently used last
+  Mutex mutex_;
+  // Most recently used last.
+  std::vector<std::unique_ptr<Handle>> idle_ GUARDED_BY(mutex_);
 };
 
 // "name: value" for messages: control characters escaped, cut at `limit`.

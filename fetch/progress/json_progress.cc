@@ -26,31 +26,31 @@ JsonProgress::JsonProgress(std::ostream& out, Clock clock)
     : out_(out), clock_(std::move(clock)) {}
 
 void JsonProgress::Start(const std::string&, const Reference& reference) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   Print(out_, {{"status", "Pulling from " + reference.repository},
                {"id", reference.Selector()}});
 }
 
 void JsonProgress::Finish(const Digest& published,
                           const std::string& familiar) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   Print(out_, {{"status", "Digest: " + published.text()}});
   Print(out_, {{"status", StatusLine(any_new_, familiar)}});
 }
 
 void JsonProgress::ShowName(const std::string& name, const Digest& published) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   Print(out_, {{"aux", {{"Reference", name}, {"Digest", published.text()}}}});
 }
 
 void JsonProgress::OnImage(const Image&) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   any_new_ = true;
 }
 
 void JsonProgress::OnLayer(const Digest& layer, Step step, uint64_t done,
                            uint64_t total) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto now = clock_();
   const auto told = told_.find(layer);
   const bool all = done == total;

@@ -15,11 +15,11 @@
 #include <functional>
 #include <iosfwd>
 #include <map>
-#include <mutex>
 #include <string>
 #include <utility>
 
 #include "fetch/progress/pull_progress.h"
+#include "meta/base/mutex.h"
 
 namespace imgmount {
 
@@ -45,9 +45,9 @@ class JsonProgress : public PullProgress {
   };
   std::ostream& out_;
   const Clock clock_;
-  std::mutex mutex_;
-  std::map<Digest, Told> told_;
-  bool any_new_ = false;
+  Mutex mutex_;
+  std::map<Digest, Told> told_ GUARDED_BY(mutex_);
+  bool any_new_ GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace imgmount

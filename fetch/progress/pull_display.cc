@@ -52,7 +52,7 @@ void PullDisplay::Line(const std::string& text) {
 }
 
 void PullDisplay::Start(const std::string& text, const Reference& reference) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   // A tag stands behind the last slash; a colon before it belongs to a port.
   const bool says_which =
       text.find('@') != std::string::npos ||
@@ -63,18 +63,18 @@ void PullDisplay::Start(const std::string& text, const Reference& reference) {
 }
 
 void PullDisplay::Finish(const Digest& published, const std::string& familiar) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   Line("Digest: " + published.text());
   Line(StatusLine(any_new_, familiar));
 }
 
 void PullDisplay::ShowName(const std::string& name, const Digest&) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   out_ << name << '\n' << std::flush;
 }
 
 void PullDisplay::OnImage(const Image& image) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   any_new_ = true;
   for (const Descriptor& layer : image.manifest.layers) {
     const auto [entry, is_new] =
@@ -88,7 +88,7 @@ void PullDisplay::OnImage(const Image& image) {
 void PullDisplay::OnLayer(const Digest& digest, Step step, uint64_t done,
                           uint64_t total) {
   if (style_ == Style::kQuiet) return;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = position_.find(digest);
   if (found == position_.end()) return;
   Layer& layer = layers_[found->second];

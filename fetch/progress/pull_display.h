@@ -12,11 +12,11 @@
 #include <functional>
 #include <iosfwd>
 #include <map>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "fetch/progress/pull_progress.h"
+#include "meta/base/mutex.h"
 
 namespace imgmount {
 
@@ -55,22 +55,24 @@ class PullDisplay : public PullProgress {
     std::chrono::steady_clock::time_point since;  // of this step
     uint64_t done_at_start = 0;                   // of this step: resumed bytes
   };
-  void Line(const std::string& text);
+  void Line(const std::string& text) REQUIRES(mutex_);
   std::string LayerLine(const Layer& layer, int columns) const;
-  void Draw();
+  void Draw() REQUIRES(mutex_);
 
   std::ostream& out_;
   const Style style_;
   const SizeSource size_;
   const Clock clock_;
 
-  std::mutex mutex_;
-  std::vector<Layer> layers_;  // in the image's order, each once
-  std::map<Digest, size_t> position_;
-  bool any_new_ = false;       // something was not there yet
-  size_t settled_ = 0;         // lines that are printed for good
-  std::vector<size_t> drawn_;  // lengths of the lines that are not
-  std::chrono::steady_clock::time_point drawn_at_;
+  Mutex mutex_;
+  // In the image's order, each once.
+  std::vector<Layer> layers_ GUARDED_BY(mutex_);
+  std::map<Digest, size_t> position_ GUARDED_BY(mutex_);
+  bool any_new_ GUARDED_BY(mutex_) = false;  // something was not there yet
+  size_t settled_ GUARDED_BY(mutex_) = 0;    // lines that are printed for good
+  // Lengths of the lines that are not.
+  std::vector<size_t> drawn_ GUARDED_BY(mutex_);
+  std::chrono::steady_clock::time_point drawn_at_ GUARDED_BY(mutex_);
 };
 
 }  // namespace imgmount

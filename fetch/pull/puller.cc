@@ -8,11 +8,11 @@
 #include <exception>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <thread>
 #include <vector>
 
 #include "fetch/pull/layer_pull.h"
+#include "meta/base/mutex.h"
 #include "meta/store/layer_store.h"
 #include "meta/store/use_lock.h"
 
@@ -94,6 +94,7 @@ class JobRunner {
       workers.emplace_back(work);
     }
     for (std::thread& worker : workers) worker.join();
+    const MutexLock lock(mutex_);
     if (error_) return Failure(*error_);
     if (stopped()) return Fail(ErrorCode::kCancelled, "interrupted");
     return {};
@@ -110,7 +111,7 @@ class JobRunner {
 
   void Record(Status status) {
     if (status) return;
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (!error_) error_ = std::move(status).error();
     failed_ = true;
   }
@@ -118,8 +119,8 @@ class JobRunner {
   const CancelFlag* const cancel_;
   std::atomic<size_t> next_ = 0;
   std::atomic<bool> failed_ = false;
-  std::mutex mutex_;
-  std::optional<Error> error_;
+  Mutex mutex_;
+  std::optional<Error> error_ GUARDED_BY(mutex_);  // the first
 };
 
 // What Docker shows before anything is downloaded.

@@ -9,12 +9,12 @@
 #include <algorithm>
 #include <fstream>
 #include <map>
-#include <mutex>
 #include <set>
 
 #include "fetch/find/open_image.h"
 #include "fetch/find/pull_image.h"
 #include "fetch/find/resolve_image.h"
+#include "meta/base/mutex.h"
 #include "meta/store/layer_store.h"
 #include "tests/support/fake_registry.h"
 #include "tests/support/tar_builder.h"
@@ -47,7 +47,7 @@ class Recorder : public PullObserver {
   void OnImage(const Image&) override { ++images; }
   void OnLayer(const Digest& layer, Step step, uint64_t done,
                uint64_t) override {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     auto& its = steps[layer];
     if (its.empty() || its.back() != step) its.push_back(step);
     if (step == Step::kDownloading) downloaded[layer].push_back(done);
@@ -57,7 +57,7 @@ class Recorder : public PullObserver {
   std::map<Digest, std::vector<uint64_t>> downloaded;  // as it was told
 
  private:
-  std::mutex mutex_;
+  Mutex mutex_;  // around the maps during a pull
 };
 
 std::string Contents(const fs::path& path) {

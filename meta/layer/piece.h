@@ -8,15 +8,15 @@
 #ifndef IMGMOUNT_META_LAYER_PIECE_H_
 #define IMGMOUNT_META_LAYER_PIECE_H_
 
-#include <condition_variable>
 #include <cstddef>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <utility>
 #include <vector>
+
+#include "meta/base/mutex.h"
 
 namespace imgmount {
 
@@ -37,45 +37,50 @@ class BufferPool {
 
   // Waits for a buffer; null after Stop().
   Buffer Take() {
-    std::unique_lock lock(state_->mutex);
-    state_->free_again.wait(
-        lock, [&] { return state_->stopped || state_->left > 0; });
-    if (state_->stopped) return nullptr;
-    --state_->left;
+    State& state = *state_;
+    MutexLock lock(state.mutex);
+    while (!state.stopped && state.left == 0) {
+      state.free_again.Wait(state.mutex);
+    }
+    if (state.stopped) return nullptr;
+    --state.left;
     std::unique_ptr<std::byte[]> memory;
-    if (!state_->free.empty()) {
-      memory = std::move(state_->free.back());
-      state_->free.pop_back();
+    if (!state.free.empty()) {
+      memory = std::move(state.free.back());
+      state.free.pop_back();
     } else {
       memory.reset(new std::byte[bytes_]);
     }
-    lock.unlock();
+    lock.Unlock();
     std::byte* const raw = memory.release();
     // The last reader gives it back; the pool may be gone by then.
-    return Buffer(raw, [state = state_](std::byte* p) {
+    return Buffer(raw, [owner = state_](std::byte* p) {
       std::unique_ptr<std::byte[]> returned(p);
-      const std::lock_guard guard(state->mutex);
-      state->free.push_back(std::move(returned));
-      ++state->left;
-      state->free_again.notify_one();
+      State& shared = *owner;
+      const MutexLock guard(shared.mutex);
+      shared.free.push_back(std::move(returned));
+      ++shared.left;
+      shared.free_again.NotifyOne();
     });
   }
 
   // No more buffers: whoever waits, or comes later, gets null.
   void Stop() {
-    const std::lock_guard guard(state_->mutex);
-    state_->stopped = true;
-    state_->free_again.notify_all();
+    State& state = *state_;
+    const MutexLock guard(state.mutex);
+    state.stopped = true;
+    state.free_again.NotifyAll();
   }
 
  private:
   struct State {
     explicit State(size_t count) : left(count) {}
-    std::mutex mutex;
-    std::condition_variable free_again;
-    std::vector<std::unique_ptr<std::byte[]>> free;
-    size_t left;  // buffers that may still be handed out
-    bool stopped = false;
+    Mutex mutex;
+    CondVar free_again;
+    std::vector<std::unique_ptr<std::byte[]>> free GUARDED_BY(mutex);
+    // Buffers that may still be handed out.
+    size_t left GUARDED_BY(mutex);
+    bool stopped GUARDED_BY(mutex) = false;
   };
   std::shared_ptr<State> state_;
   size_t bytes_;
@@ -84,20 +89,20 @@ class BufferPool {
 class PieceQueue {
  public:
   void Push(Piece piece) {
-    const std::lock_guard guard(mutex_);
+    const MutexLock guard(mutex_);
     pieces_.push_back(std::move(piece));
-    changed_.notify_one();
+    changed_.NotifyOne();
   }
   // Nothing more comes.
   void Close() {
-    const std::lock_guard guard(mutex_);
+    const MutexLock guard(mutex_);
     closed_ = true;
-    changed_.notify_all();
+    changed_.NotifyAll();
   }
   // Waits for the next piece; nullopt once the queue is closed and empty.
   std::optional<Piece> Pop() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return closed_ || !pieces_.empty(); });
+    const MutexLock lock(mutex_);
+    while (!closed_ && pieces_.empty()) changed_.Wait(mutex_);
     if (pieces_.empty()) return {};
     Piece piece = std::move(pieces_.front());
     pieces_.pop_front();
@@ -105,10 +110,10 @@ class PieceQueue {
   }
 
  private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<Piece> pieces_;
-  bool closed_ = false;
+  Mutex mutex_;
+  CondVar changed_;
+  std::deque<Piece> pieces_ GUARDED_BY(mutex_);
+  bool closed_ GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace imgmount

@@ -101,7 +101,7 @@ FakeRegistry::FakeRegistry(const std::string& address)
           [this](const Request& request) {
             Interception interception;
             {
-              const std::lock_guard lock(mutex_);
+              const MutexLock lock(mutex_);
               interception = interception_;
             }
             if (interception) {
@@ -112,14 +112,14 @@ FakeRegistry::FakeRegistry(const std::string& address)
           address) {}
 
 void FakeRegistry::AddBlob(const std::string& bytes) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   blobs_[DigestOf(bytes).text()] = bytes;
 }
 
 void FakeRegistry::AddManifest(const std::string& repository,
                                const std::string& tag, const std::string& bytes,
                                const std::string& media_type) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const std::string folder = repository + "/manifests/";
   if (!tag.empty()) manifests_[folder + tag] = {bytes, media_type};
   manifests_[folder + DigestOf(bytes).text()] = {bytes, media_type};
@@ -133,12 +133,12 @@ void FakeRegistry::AddImage(const std::string& repository,
 }
 
 void FakeRegistry::Intercept(Interception interception) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   interception_ = std::move(interception);
 }
 
 FakeRegistry::Reply FakeRegistry::Answer(const Request& request) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (!request.target.starts_with("/v2/")) return {.status = 404};
   const std::string path = request.target.substr(4);
   if (const size_t blob = path.find("/blobs/"); blob != std::string::npos) {

@@ -7,12 +7,12 @@
 #include <filesystem>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "meta/base/digest.h"
+#include "meta/base/mutex.h"
 #include "meta/image/platform.h"
 #include "tests/support/http_server.h"
 
@@ -75,10 +75,11 @@ class FakeRegistry {
     std::string bytes;
     std::string media_type;
   };
-  std::mutex mutex_;
-  std::map<std::string, std::string> blobs_;   // by digest
-  std::map<std::string, Document> manifests_;  // by "NAME/manifests/REF"
-  Interception interception_;
+  Mutex mutex_;
+  std::map<std::string, std::string> blobs_ GUARDED_BY(mutex_);  // by digest
+  // By "NAME/manifests/REF".
+  std::map<std::string, Document> manifests_ GUARDED_BY(mutex_);
+  Interception interception_ GUARDED_BY(mutex_);
   HttpServer server_;  // last: its threads use the rest
 };
 

@@ -105,7 +105,7 @@ HttpServer::~HttpServer() {
   ::shutdown(listener_, SHUT_RDWR);
   acceptor_.join();
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     for (const int fd : connections_) ::shutdown(fd, SHUT_RDWR);
   }
   for (std::thread& thread : threads_) thread.join();
@@ -117,7 +117,7 @@ void HttpServer::Accept() {
   while (!stopping_) {
     const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
     if (fd < 0) continue;
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     connections_.push_back(fd);
     threads_.emplace_back([this, fd] { Serve(fd); });
   }
@@ -129,7 +129,7 @@ void HttpServer::Serve(int fd) {
     const auto request = ReadRequest(fd, buffer);
     if (!request) break;
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       requests_.push_back(*request);
     }
     if (!Send(fd, handler_(*request), request->method != "HEAD")) break;
@@ -164,12 +164,12 @@ bool HttpServer::Send(int fd, const Reply& reply, bool with_body) {
 }
 
 std::vector<HttpServer::Request> HttpServer::requests() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return requests_;
 }
 
 size_t HttpServer::CountOf(const std::string& path) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return static_cast<size_t>(
       std::count_if(requests_.begin(), requests_.end(), [&](const Request& r) {
         return r.target.substr(0, r.target.find('?')) == path;
@@ -177,7 +177,7 @@ size_t HttpServer::CountOf(const std::string& path) const {
 }
 
 size_t HttpServer::connection_count() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return connections_.size();
 }
 

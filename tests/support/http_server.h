@@ -8,12 +8,13 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include "meta/base/mutex.h"
 
 namespace imgmount::testing {
 
@@ -68,9 +69,9 @@ class HttpServer {
   std::string authority_;
   int listener_ = -1;
   std::atomic<bool> stopping_ = false;
-  mutable std::mutex mutex_;
-  std::vector<Request> requests_;
-  std::vector<int> connections_;
+  mutable Mutex mutex_;
+  std::vector<Request> requests_ GUARDED_BY(mutex_);
+  std::vector<int> connections_ GUARDED_BY(mutex_);
   std::vector<std::thread> threads_;
   std::thread acceptor_;
 };
