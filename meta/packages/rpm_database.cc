@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 namespace imgmount {
 namespace {
@@ -19,6 +20,8 @@ constexpr uint32_t kArch = 1022;
 constexpr uint32_t kInt32 = 4;
 constexpr uint32_t kString = 6;
 constexpr size_t kEntryBytes = 16;
+
+constexpr int kMaxHeaderBytes = 64 << 20;  // of packages of 100,000 files: 20
 
 Failure Damaged(std::string_view what) {
   return Fail(ErrorCode::kCorrupt,
@@ -43,6 +46,54 @@ struct FinishStatement {
     ::sqlite3_finalize(statement);
   }
 };
+using Statement = std::unique_ptr<sqlite3_stmt, FinishStatement>;
+
+Result<Statement> Prepare(sqlite3* database, const char* sql) {
+  sqlite3_stmt* prepared = nullptr;
+  const int status =
+      ::sqlite3_prepare_v2(database, sql, -1, &prepared, nullptr);
+  Statement statement(prepared);
+  if (status != SQLITE_OK) return Damaged(::sqlite3_errmsg(database));
+  return statement;
+}
+
+// Whether there is a next row.
+Result<bool> Step(sqlite3* database, const Statement& statement) {
+  const int status = ::sqlite3_step(statement.get());
+  if (status == SQLITE_ROW) return true;
+  if (status == SQLITE_DONE) return false;
+  return Damaged(::sqlite3_errmsg(database));
+}
+
+// The file is the image's: no code of its schema is trusted or run. Functions,
+// views and triggers are turned off where SQLite has a switch for it; virtual
+// tables (which have no page) and generated columns are looked for.
+Status CheckSchema(sqlite3* database) {
+  for (const auto& [option, value] :
+       {std::pair(SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0),
+        std::pair(SQLITE_DBCONFIG_ENABLE_VIEW, 0),
+        std::pair(SQLITE_DBCONFIG_ENABLE_TRIGGER, 0),
+        std::pair(SQLITE_DBCONFIG_DEFENSIVE, 1)}) {
+    ::sqlite3_db_config(database, option, value, nullptr);
+  }
+  ::sqlite3_limit(database, SQLITE_LIMIT_LENGTH, kMaxHeaderBytes);
+  IMGMOUNT_TRY(const Statement table,
+               Prepare(database,
+                       "SELECT 1 FROM sqlite_master WHERE type = 'table'"
+                       " AND name = 'Packages' AND rootpage > 0"));
+  IMGMOUNT_TRY(const bool has_table, Step(database, table));
+  if (!has_table) return Damaged("no table Packages");
+  constexpr int kHidden = 6;  // 0: an ordinary column
+  IMGMOUNT_TRY(const Statement columns,
+               Prepare(database, "PRAGMA table_xinfo(Packages)"));
+  while (true) {
+    IMGMOUNT_TRY(const bool has_column, Step(database, columns));
+    if (!has_column) return {};
+    if (::sqlite3_column_int(columns.get(), kHidden) != 0) {
+      return Damaged("a column of Packages is computed");
+    }
+  }
+}
 
 }  // namespace
 
@@ -93,26 +144,16 @@ Result<std::vector<Package>> ReadRpmDatabase(
       ::sqlite3_open_v2(path.c_str(), &opened, SQLITE_OPEN_READWRITE, nullptr);
   const std::unique_ptr<sqlite3, CloseDatabase> database(opened);
   if (status != SQLITE_OK) return Damaged(::sqlite3_errstr(status));
-  // The file is the image's: no code of its schema is trusted, and a view that
-  // computes for ever is no table.
-  ::sqlite3_db_config(opened, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
-  ::sqlite3_db_config(opened, SQLITE_DBCONFIG_ENABLE_VIEW, 0, nullptr);
-  ::sqlite3_db_config(opened, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);
-  ::sqlite3_db_config(opened, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
-  sqlite3_stmt* prepared = nullptr;
-  if (::sqlite3_prepare_v2(opened, "SELECT blob FROM Packages", -1, &prepared,
-                           nullptr) != SQLITE_OK) {
-    return Damaged(::sqlite3_errmsg(opened));
-  }
-  const std::unique_ptr<sqlite3_stmt, FinishStatement> statement(prepared);
+  IMGMOUNT_CHECK(CheckSchema(opened));
+  IMGMOUNT_TRY(const Statement rows,
+               Prepare(opened, "SELECT blob FROM Packages"));
   std::vector<Package> packages;
-  for (;;) {
-    const int step = ::sqlite3_step(statement.get());
-    if (step == SQLITE_DONE) return packages;
-    if (step != SQLITE_ROW) return Damaged(::sqlite3_errmsg(opened));
+  while (true) {
+    IMGMOUNT_TRY(const bool has_row, Step(opened, rows));
+    if (!has_row) return packages;
     const auto* bytes =
-        static_cast<const char*>(::sqlite3_column_blob(statement.get(), 0));
-    const int size = ::sqlite3_column_bytes(statement.get(), 0);
+        static_cast<const char*>(::sqlite3_column_blob(rows.get(), 0));
+    const int size = ::sqlite3_column_bytes(rows.get(), 0);
     IMGMOUNT_TRY(auto package, ParseRpmHeader(std::string_view(
                                    bytes, static_cast<size_t>(size))));
     if (package) packages.push_back(*std::move(package));

@@ -76,19 +76,27 @@ TEST(RpmDatabase, ThatIsNoneIsAnError) {
   EXPECT_EQ(packages.error().code(), ErrorCode::kCorrupt);
 }
 
-TEST(RpmDatabase, WithAViewForATableIsAnError) {
-  const TemporaryFolder folder;
-  const auto path = folder.path() / "rpmdb.sqlite";
-  sqlite3* database = nullptr;
-  ASSERT_EQ(::sqlite3_open(path.c_str(), &database), SQLITE_OK);
-  ASSERT_EQ(::sqlite3_exec(database,
-                           "CREATE VIEW Packages AS WITH RECURSIVE n(x) AS "
-                           "(SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x "
-                           "AS blob FROM n",
-                           nullptr, nullptr, nullptr),
-            SQLITE_OK);
-  ::sqlite3_close(database);
-  EXPECT_FALSE(ReadRpmDatabase(path));
+// In place of a table of stored values: code of the image's, which could take
+// for ever or all memory.
+TEST(RpmDatabase, ThatComputesIsAnError) {
+  for (const char* sql :
+       {"CREATE VIEW Packages AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL "
+        "SELECT x + 1 FROM n) SELECT x AS blob FROM n",
+        "CREATE TABLE Packages (hnum INTEGER PRIMARY KEY, blob GENERATED "
+        "ALWAYS AS (zeroblob(900000000))); INSERT INTO Packages(hnum) "
+        "VALUES (1)",
+        "CREATE VIRTUAL TABLE Packages USING fts5(blob)"}) {
+    const TemporaryFolder folder;
+    const auto path = folder.path() / "rpmdb.sqlite";
+    sqlite3* database = nullptr;
+    ASSERT_EQ(::sqlite3_open(path.c_str(), &database), SQLITE_OK);
+    ASSERT_EQ(::sqlite3_exec(database, sql, nullptr, nullptr, nullptr),
+              SQLITE_OK);
+    ::sqlite3_close(database);
+    const auto packages = ReadRpmDatabase(path);
+    ASSERT_FALSE(packages) << sql;
+    EXPECT_EQ(packages.error().code(), ErrorCode::kCorrupt);
+  }
 }
 
 }  // namespace
