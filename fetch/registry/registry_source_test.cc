@@ -276,7 +276,8 @@ TEST_F(RegistrySourceTest, ALinkThatDropsNeedsNoByteTwice) {
 }
 
 TEST_F(RegistrySourceTest, AStalledTransferGoesOn) {
-  options_.http.stall_timeout = std::chrono::milliseconds(1);
+  options_.http.stall_timeout = std::chrono::milliseconds(20);
+  options_.retry.attempts = 1000;  // as a busy machine is as good as a stall
   registry_.Intercept([&](const Request& request) -> std::optional<Reply> {
     Reply reply = registry_.Answer(request);
     if (request.Header("range").empty()) reply.stall_after = 500'000;
