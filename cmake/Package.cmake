@@ -15,7 +15,22 @@ set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS
 set(CPACK_PRE_BUILD_SCRIPTS ${PROJECT_SOURCE_DIR}/cmake/package/prepare.cmake)
 
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+# The architecture that is built for, which in a cross build is another than
+# CPack would ask dpkg about.
+if(CMAKE_LIBRARY_ARCHITECTURE)
+  execute_process(
+    COMMAND dpkg-architecture -t ${CMAKE_LIBRARY_ARCHITECTURE} -q DEB_HOST_ARCH
+    OUTPUT_VARIABLE CPACK_DEBIAN_PACKAGE_ARCHITECTURE
+    OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+endif()
+# A package fits the libraries of one Debian, so each has versions of its own,
+# and a newer Debian the higher one: 1~deb12, 1~deb13.
 set(CPACK_DEBIAN_PACKAGE_RELEASE 1)
+cmake_host_system_information(RESULT system QUERY DISTRIB_ID)
+cmake_host_system_information(RESULT system_version QUERY DISTRIB_VERSION_ID)
+if(system STREQUAL debian AND system_version)
+  string(APPEND CPACK_DEBIAN_PACKAGE_RELEASE ~deb${system_version})
+endif()
 set(CPACK_DEBIAN_PACKAGE_SECTION admin)
 set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
 "imgmount turns a container image of any registry, archive or container engine

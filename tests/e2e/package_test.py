@@ -3,6 +3,7 @@
 main job there, and leaves nothing behind."""
 
 import os
+import platform
 import re
 import subprocess
 
@@ -11,6 +12,7 @@ from harness import BIN, NGINX
 
 BUILD = BIN.parent
 TOOLS = ("imgcache", "imgdiff", "imghistory", "imginspect", "imgmount", "imgpull")
+DEBIAN = platform.freedesktop_os_release()
 # What dpkg and mount(8) write themselves.
 OTHERS = re.compile(r"var/lib/dpkg/|var/log/dpkg\.log|run/mount")
 
@@ -41,7 +43,8 @@ class Package(harness.EndToEnd):
         depends = [re.split(r"[ :(|]", one.strip())[0]
                    for one in self.field("Depends").split(",")]
         subprocess.run(["mmdebstrap", "--quiet", "--variant=essential",
-                        "--include=" + ",".join(depends), "bookworm", str(self.root)],
+                        "--include=" + ",".join(depends), DEBIAN["VERSION_CODENAME"],
+                        str(self.root)],
                        check=True)
         subprocess.run(["mount", "-t", "proc", "proc", str(self.root / "proc")], check=True)
         self.addCleanup(subprocess.run, ["umount", str(self.root / "proc")], check=True)
@@ -81,6 +84,14 @@ class Package(harness.EndToEnd):
         self.assertTrue((self.root / "var/cache/imgmount").is_dir())
         self.in_root("dpkg", "--purge", "imgmount")
         self.assertEqual(self.files(), before)
+
+    def test_its_version_tells_the_debian_and_its_name_the_architecture(self):
+        architecture = subprocess.run(["dpkg", "--print-architecture"], check=True,
+                                      stdout=subprocess.PIPE, text=True).stdout.strip()
+        debian = "~deb" + DEBIAN["VERSION_ID"]
+        self.assertRegex(self.package.name,
+                         rf"^imgmount_[0-9.]+-[0-9]+{debian}_{architecture}\.deb$")
+        self.assertIn(debian, self.field("Version"))
 
     def test_has_what_a_package_of_debian_has(self):
         listed = subprocess.run(["dpkg-deb", "-c", str(self.package)], check=True,
