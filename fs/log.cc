@@ -6,17 +6,18 @@
 
 #include <ctime>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <string>
+
+#include "meta/base/mutex.h"
 
 namespace imgmount {
 namespace {
 
 struct LogState {
-  std::mutex mutex;
-  LogSink sink;
-  std::string last;
+  Mutex mutex;
+  LogSink sink GUARDED_BY(mutex);
+  std::string last GUARDED_BY(mutex);
 };
 
 // Never destroyed: a thread may log while the process ends.
@@ -34,7 +35,7 @@ void WriteTo(int fd, const std::string& text) {
 
 void Log(std::string_view line) {
   LogState& state = State();
-  const std::lock_guard lock(state.mutex);
+  const MutexLock lock(state.mutex);
   if (line == state.last) return;
   state.last = line;
   if (state.sink) {
@@ -46,7 +47,7 @@ void Log(std::string_view line) {
 
 void SetLogSink(LogSink sink) {
   LogState& state = State();
-  const std::lock_guard lock(state.mutex);
+  const MutexLock lock(state.mutex);
   state.sink = std::move(sink);
   state.last.clear();
 }

@@ -53,7 +53,7 @@ PagePusher::Walk& PagePusher::WalkOf(Ino ino) {
 }
 
 void PagePusher::OnRead(Ino ino) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   ++reads_;
   Walk& walk = WalkOf(ino);
   // A walk goes forward, apart from the way back up from a directory; a
@@ -75,7 +75,7 @@ void PagePusher::OnRead(Ino ino) {
 
 void PagePusher::OnListed(Ino directory) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     Walk* const walk = ReadingWalkNear(directory);
     if (walk == nullptr || ++walk->listed > kMaxListed) return;
   }
@@ -88,7 +88,7 @@ void PagePusher::OnListed(Ino directory) {
                    return false;
                  });
   if (first < directory) return;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (Walk* const walk = ReadingWalkNear(directory)) {
     Want(*walk, Ino(first.number() - 1));
   }
@@ -108,7 +108,7 @@ void PagePusher::Want(Walk& walk, Ino after) {
   if (walk.in_order < kEnough || stop_) return;
   walk.wanted = after;
   StartThread();
-  wake_.notify_one();
+  wake_.NotifyOne();
 }
 
 void PagePusher::StartThread() {
@@ -118,16 +118,16 @@ void PagePusher::StartThread() {
 }
 
 void PagePusher::OnForeseen(const FilePart& part) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (stop_) return;
   foreseen_.push_back(part);
   StartThread();
-  wake_.notify_one();
+  wake_.NotifyOne();
 }
 
 void PagePusher::OnLookedUp(Ino ino) {
   if (!any_unknown_) return;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto begin = unknown_.lower_bound({ino});
   const auto end = unknown_.lower_bound({Ino(ino.number() + 1)});
   if (begin == end) return;
@@ -135,7 +135,7 @@ void PagePusher::OnLookedUp(Ino ino) {
   foreseen_.insert(foreseen_.begin(), begin, end);
   unknown_.erase(begin, end);
   any_unknown_ = !unknown_.empty();
-  wake_.notify_one();
+  wake_.NotifyOne();
 }
 
 bool PagePusher::PushPart(const FilePart& part) {
@@ -151,14 +151,14 @@ bool PagePusher::PushPart(const FilePart& part) {
 }
 
 bool PagePusher::Stop() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   stop_ = true;
-  wake_.notify_one();
+  wake_.NotifyOne();
   return ended_;
 }
 
 bool PagePusher::StopRequested() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return stop_;
 }
 
@@ -170,18 +170,18 @@ PagePusher::Walk* PagePusher::WaitingWalk() {
 }
 
 void PagePusher::Run() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   while (true) {
-    wake_.wait(lock, [this] {
-      return stop_ || !foreseen_.empty() || WaitingWalk() != nullptr;
-    });
+    while (!stop_ && foreseen_.empty() && WaitingWalk() == nullptr) {
+      wake_.Wait(mutex_);
+    }
     if (stop_) break;
     if (!foreseen_.empty()) {
       const FilePart part = foreseen_.front();
       foreseen_.pop_front();
-      lock.unlock();
+      lock.Unlock();
       const bool known = PushPart(part);
-      lock.lock();
+      lock.Lock();
       if (!known) {
         unknown_.insert(part);
         any_unknown_ = true;
@@ -191,9 +191,9 @@ void PagePusher::Run() {
     Walk& walk = *WaitingWalk();
     const Walk before = walk;
     walk.wanted = Ino();
-    lock.unlock();
+    lock.Unlock();
     const Ino pushed = PushAfter(before.wanted, before.pushed);
-    lock.lock();
+    lock.Lock();
     if (walk.begun == before.begun) walk.pushed = pushed;
   }
   ended_ = true;

@@ -17,16 +17,15 @@
 
 #include <array>
 #include <atomic>
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <set>
 #include <thread>
 
 #include "fs/file_system.h"
+#include "meta/base/mutex.h"
 
 namespace imgmount {
 
@@ -73,14 +72,13 @@ class PagePusher {
     Ino pushed = {};  // all up to this one were pushed
   };
 
-  // With mutex_ held, up to Run(). The one that the read goes on with, or a new
-  // one in place of the oldest.
-  Walk& WalkOf(Ino ino);
+  // The one that the read goes on with, or a new one in place of the oldest.
+  Walk& WalkOf(Ino ino) REQUIRES(mutex_);
   // The one that reads files of the same part of the mount, if there is one.
-  Walk* ReadingWalkNear(Ino directory);
-  Walk* WaitingWalk();
-  void Want(Walk& walk, Ino after);
-  void StartThread();
+  Walk* ReadingWalkNear(Ino directory) REQUIRES(mutex_);
+  Walk* WaitingWalk() REQUIRES(mutex_);
+  void Want(Walk& walk, Ino after) REQUIRES(mutex_);
+  void StartThread() REQUIRES(mutex_);
   void Run();
   // Pushes what follows `read`, but not again what was `pushed`; returns up to
   // where.
@@ -93,17 +91,17 @@ class PagePusher {
   const Store store_;
   const PushLimits limits_;
 
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::array<Walk, 4> walks_;      // under mutex_
-  uint64_t reads_ = 0;             // under mutex_
-  std::deque<FilePart> foreseen_;  // under mutex_
-  std::set<FilePart>
-      unknown_;  // likewise, but the kernel does not know the files
+  Mutex mutex_;
+  CondVar wake_;
+  std::array<Walk, 4> walks_ GUARDED_BY(mutex_);
+  uint64_t reads_ GUARDED_BY(mutex_) = 0;
+  std::deque<FilePart> foreseen_ GUARDED_BY(mutex_);
+  // Foreseen as well, but the kernel does not know the files.
+  std::set<FilePart> unknown_ GUARDED_BY(mutex_);
   std::atomic<bool> any_unknown_{false};
-  bool stop_ = false;  // under mutex_
+  bool stop_ GUARDED_BY(mutex_) = false;
   std::atomic<bool> ended_{true};
-  std::thread thread_;
+  std::thread thread_;  // started under mutex_, joined by the destructor
 };
 
 }  // namespace imgmount
