@@ -25,8 +25,9 @@ int IdentifyIfOwner(dl_phdr_info* info, size_t /*size*/, void* data) {
   auto& object = *static_cast<LoadedObject*>(data);
   const std::span segments(info->dlpi_phdr, info->dlpi_phnum);
   const auto bytes = [&](const ElfW(Phdr) & segment) {
+    const uintptr_t begin = info->dlpi_addr + segment.p_vaddr;
     return std::string_view(
-        reinterpret_cast<const char*>(info->dlpi_addr + segment.p_vaddr),
+        reinterpret_cast<const char*>(begin),  // NOLINT(*-no-int-to-ptr)
         segment.p_memsz);
   };
   const auto owner =
