@@ -145,8 +145,8 @@ Result<AtomicFile> AtomicFile::CreateOutput(const fs::path& final_path) {
     IMGMOUNT_TRY(UniqueFd fd, OpenFile(final_path, O_WRONLY));
     return AtomicFile(std::move(fd), {}, final_path);
   }
-  fs::path target = fs::canonical(final_path, error);
-  return Create(error ? final_path : std::move(target));
+  const fs::path target = fs::canonical(final_path, error);
+  return Create(error ? final_path : target);
 }
 
 AtomicFile::~AtomicFile() {

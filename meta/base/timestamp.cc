@@ -78,8 +78,8 @@ std::optional<Timestamp> ParseRfc3339(std::string_view text) {
     return std::nullopt;
   }
   const int64_t days = std::chrono::sys_days(date).time_since_epoch().count();
-  return Timestamp{days * 86400 + *hour * 3600 + *minute * 60 + *second - *zone,
-                   nanoseconds};
+  const int64_t minutes = (days * 24 + *hour) * 60 + *minute;
+  return Timestamp{minutes * 60 + *second - *zone, nanoseconds};
 }
 
 }  // namespace imgmount

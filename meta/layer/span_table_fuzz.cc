@@ -17,26 +17,9 @@
 #include "meta/gzip/isal_build.h"
 #include "meta/layer/span_cuts.h"
 #include "meta/layer/span_format.h"
+#include "tests/support/bytes_blob.h"
 
 namespace {
-
-class BytesBlob : public imgmount::BlobSource {
- public:
-  explicit BytesBlob(std::span<const std::byte> bytes) : bytes_(bytes) {}
-  uint64_t size() const override { return bytes_.size(); }
-  imgmount::Result<size_t> Read(uint64_t offset,
-                                std::span<std::byte> out) override {
-    if (offset >= bytes_.size()) return 0;
-    const auto part = bytes_.subspan(
-        offset, std::min<uint64_t>(out.size(), bytes_.size() - offset));
-    std::copy(part.begin(), part.end(), out.begin());
-    return part.size();
-  }
-  void WillNeed(uint64_t, uint64_t) override {}
-
- private:
-  std::span<const std::byte> bytes_;
-};
 
 void CheckCuts(const imgmount::SpanTable& table,
                const std::vector<imgmount::TarRun>& runs) {
@@ -86,7 +69,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!runs.empty())
     std::memcpy(runs.data(), data, runs.size() * sizeof runs[0]);
   CheckCuts(**opened, runs);
-  BytesBlob blob(std::as_bytes(std::span(data, size)));
+  testing::BytesBlob blob(std::as_bytes(std::span(data, size)));
   uint64_t offset = 0;
   for (size_t i = 0; i < (*opened)->span_count(); ++i) {
     const Span span = (*opened)->span(i);

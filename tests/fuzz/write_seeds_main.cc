@@ -63,6 +63,7 @@ void WriteSeeds(const fs::path& top, const Case& image) {
     } else {
       Write(top / "gzip_stream_fuzz" / name, "\x10\x20\x02" + blob);
     }
+    Write(top / "first_pass_fuzz" / name, '\x20' + blob);
     FirstPassOptions options;
     options.folder = folder.path() / std::to_string(i);
     const fs::path spans = options.folder / kSpansFile;
