@@ -85,13 +85,13 @@ RequestJournal::~RequestJournal() { ::munmap(memory_, sizeof(Memory)); }
 bool RequestJournal::has_init() const { return memory_->init_length != 0; }
 
 size_t RequestJournal::pending() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return used_.size();
 }
 
 size_t RequestJournal::TakeSlot() {
-  std::unique_lock lock(mutex_);
-  freed_.wait(lock, [this] { return !free_.empty(); });
+  const MutexLock lock(mutex_);
+  while (free_.empty()) freed_.Wait(mutex_);
   const size_t slot = free_.back();  // the one that the processor has at hand
   free_.pop_back();
   used_.push_back(slot);
@@ -100,18 +100,18 @@ size_t RequestJournal::TakeSlot() {
 }
 
 void RequestJournal::FreeSlot(size_t slot) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   memory_->slots[slot].header.unique = 0;
   used_.erase(std::find(used_.begin(), used_.end(), slot));
   free_.push_back(slot);
-  freed_.notify_one();
+  freed_.NotifyOne();
 }
 
 size_t RequestJournal::ReadLeft(int device, std::span<std::byte> out) {
   while (true) {
     size_t slot = 0;
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       if (init_left_) {
         init_left_ = false;
         const size_t length = memory_->init_length;
@@ -198,7 +198,7 @@ ssize_t RequestJournal::Write(int device, std::span<const iovec> parts) {
     }
     size_t slot = kSlots;
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       for (const size_t used : used_) {
         if (memory_->slots[used].header.unique == answer.unique) slot = used;
       }

@@ -17,16 +17,15 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <vector>
 
 #include "meta/base/file.h"
+#include "meta/base/mutex.h"
 #include "meta/base/result.h"
 
 namespace imgmount {
@@ -71,12 +70,12 @@ class RequestJournal {
   bool Suppressed(std::span<const iovec> parts);
 
   Memory* const memory_;
-  mutable std::mutex mutex_;
-  std::condition_variable freed_;
-  std::vector<size_t> free_;  // under mutex_, as the next two
-  std::deque<size_t> left_;   // slots that an earlier server left
-  bool init_left_ = false;
-  std::vector<size_t> used_;  // under mutex_
+  mutable Mutex mutex_;
+  CondVar freed_;
+  std::vector<size_t> free_ GUARDED_BY(mutex_);
+  std::deque<size_t> left_ GUARDED_BY(mutex_);  // that an earlier server left
+  bool init_left_ GUARDED_BY(mutex_) = false;
+  std::vector<size_t> used_ GUARDED_BY(mutex_);
 };
 
 }  // namespace imgmount

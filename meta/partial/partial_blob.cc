@@ -189,7 +189,7 @@ PartialBlob::Claim& PartialBlob::Claim::operator=(Claim&& other) noexcept {
 
 void PartialBlob::Claim::Append(Claim next) {
   assert(next.blob_ == blob_ && next.run_.first == run_.end);
-  const std::lock_guard lock(blob_->mutex_);
+  const MutexLock lock(blob_->mutex_);
   blob_->claimed_.erase(next.run_.first);
   run_.end = std::exchange(next.run_, {}).end;
   blob_->claimed_[run_.first] = run_.end;
@@ -197,7 +197,7 @@ void PartialBlob::Claim::Append(Claim next) {
 
 void PartialBlob::Claim::Release() {
   if (run_.empty()) return;
-  const std::lock_guard lock(blob_->mutex_);
+  const MutexLock lock(blob_->mutex_);
   blob_->claimed_.erase(run_.first);
   // Nothing helps where even that fails; the kernel does it in the end.
   (void)blob_->map_.Unlock(run_);
@@ -234,7 +234,7 @@ Result<PieceRun> PartialBlob::LockFirst(PieceRun run, PieceRun& theirs) const {
 Result<std::optional<PartialBlob::Claim>> PartialBlob::ClaimMissing(
     PieceRun within, uint64_t most) {
   within = Intersect(within, all());
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   while (!within.empty()) {
     const PieceRun free = FirstUnclaimedHere(within);
     IMGMOUNT_TRY(PieceRun missing, map_.FirstMissing(free));
@@ -255,7 +255,7 @@ Result<std::optional<PartialBlob::Claim>> PartialBlob::ClaimMissing(
 }
 
 Result<std::optional<PartialBlob::Claim>> PartialBlob::ClaimAll(PieceRun run) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (FirstUnclaimedHere(run) != run) return std::optional<Claim>();
   IMGMOUNT_TRY(const auto locked, map_.TryLock(run));
   return locked ? std::optional<Claim>() : Enter(run);
@@ -298,7 +298,7 @@ Result<bool> PartialBlob::TakeOff(PieceRun run, bool punch) {
     run.first = pieces.end;
     return {};
   };
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   while (!run.empty()) {
     const PieceRun free = FirstUnclaimedHere(run);
     IMGMOUNT_CHECK(keep({run.first, std::min(free.first, run.end)}));

@@ -25,11 +25,11 @@
 #include <filesystem>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 
 #include "meta/base/file.h"
+#include "meta/base/mutex.h"
 #include "meta/base/result.h"
 #include "meta/partial/piece_map.h"
 #include "meta/partial/piece_run.h"
@@ -131,10 +131,10 @@ class PartialBlob {
       const std::filesystem::path& path, uint64_t blob_bytes, int more_flags);
   Status Begin(Mode mode);
 
-  // All with mutex_ held.
-  PieceRun FirstUnclaimedHere(PieceRun within) const;
-  Result<PieceRun> LockFirst(PieceRun run, PieceRun& theirs) const;
-  std::optional<Claim> Enter(PieceRun run);
+  PieceRun FirstUnclaimedHere(PieceRun within) const REQUIRES(mutex_);
+  Result<PieceRun> LockFirst(PieceRun run, PieceRun& theirs) const
+      REQUIRES(mutex_);
+  std::optional<Claim> Enter(PieceRun run) REQUIRES(mutex_);
 
   Result<bool> TakeOff(PieceRun run, bool punch);
   Status Clear(PieceRun run, bool punch);
@@ -143,10 +143,10 @@ class PartialBlob {
   const PieceMap map_;
   UniqueFd data_;
   const uint64_t size_;
-  std::mutex mutex_;
+  Mutex mutex_;
   // What this object has claimed: first piece to end. The kernel's locks are
   // the object's as a whole.
-  std::map<uint64_t, uint64_t> claimed_;
+  std::map<uint64_t, uint64_t> claimed_ GUARDED_BY(mutex_);
 };
 
 }  // namespace imgmount
