@@ -235,8 +235,9 @@ class PackagesOfRpm(harness.EndToEnd):
         root = self.scratch / name
         root.mkdir()
         self.rpm(root, "--initdb")
-        self.rpm(root, "--install", "--force-debian", "--nodeps",
-                 *map(str, packages))
+        # Debian 12's rpm wants to be told that this is no system of its own.
+        forced = [o for o in ("--force-debian",) if o in self.rpm(root, "--help")]
+        self.rpm(root, "--install", *forced, "--nodeps", *map(str, packages))
         said = dict(line.split() for line in self.rpm(
             root, "--query", "--all", "--queryformat", "%{NAME} %{EVR}\\n").splitlines())
         folder = self.DATABASE.lstrip("/")

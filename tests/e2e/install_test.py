@@ -61,7 +61,7 @@ class Manuals(Installed):
         text = subprocess.run(
             ["man", "-l", "-Tascii", str(self.prefix / "share/man/man1/imgcache.1")],
             check=True, env={**self.environment, "MANPAGER": "cat", "MAN_KEEP_FORMATTING": "",
-                             "MANWIDTH": "100"},
+                             "GROFF_NO_SGR": "1", "MANWIDTH": "100"},
             stdout=subprocess.PIPE, text=True).stdout
         text = re.sub(".\b", "", text)
         for heading in ("NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "COMMANDS",
