@@ -17,12 +17,14 @@ constexpr size_t kMinParts = 3;
 
 }  // namespace
 
-template <typename Use>
-void AccessProfiles::ForEachCell(const ProfilePart& part, Use&& use) {
+std::vector<AccessProfiles::Cell> AccessProfiles::CellsOf(
+    const ProfilePart& part) {
+  std::vector<Cell> cells;
   const uint64_t end = part.offset + part.length;
   for (uint64_t n = part.offset / kCellBytes; n * kCellBytes < end; ++n) {
-    use(Cell{part.ino, n});
+    cells.push_back({part.ino, n});
   }
+  return cells;
 }
 
 AccessProfiles::AccessProfiles(AccessProfilesOptions options, Work will_need,
@@ -34,33 +36,33 @@ AccessProfiles::AccessProfiles(AccessProfilesOptions options, Work will_need,
 
 AccessProfiles::~AccessProfiles() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stop_ = true;
   }
-  wake_.notify_all();
+  wake_.NotifyAll();
   for (std::thread& thread : threads_) thread.join();
   if (End()) options_.save(known_);
 }
 
 void AccessProfiles::SetListener(Listener listener) {
-  const std::lock_guard lock(listener_mutex_);
+  const MutexLock lock(listener_mutex_);
   listener_ = std::move(listener);
 }
 
 void AccessProfiles::Tell(bool is_walk) {
-  const std::lock_guard lock(listener_mutex_);
+  const MutexLock lock(listener_mutex_);
   if (listener_.on_walk) listener_.on_walk(is_walk);
 }
 
 void AccessProfiles::Tell(const ProfilePart& decoded) {
-  const std::lock_guard lock(listener_mutex_);
+  const MutexLock lock(listener_mutex_);
   if (listener_.on_decoded) listener_.on_decoded(decoded);
 }
 
 bool AccessProfiles::OnRead(Ino ino, uint64_t offset, uint64_t length) {
   const auto now = Clock::now();
   const auto number = static_cast<uint32_t>(ino.number());
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (!open_) Begin({number, offset / kCellBytes});
   last_read_ = now;
   bool foreseen = true;
@@ -69,19 +71,19 @@ bool AccessProfiles::OnRead(Ino ino, uint64_t offset, uint64_t length) {
     at = std::min(offset + length, (cell.number + 1) * kCellBytes);
     foreseen = AddCell(cell, at) && foreseen;
   }
-  if (MayGoOn()) wake_.notify_all();
+  if (MayGoOn()) wake_.NotifyAll();
   return foreseen && !too_long_;
 }
 
 void AccessProfiles::OnStored(const ProfilePart& part) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (!open_ || too_long_) return;
   const uint64_t end = part.offset + part.length;
-  ForEachCell(part, [&](const Cell& cell) {
-    if (too_long_) return;
+  for (const Cell& cell : CellsOf(part)) {
+    if (too_long_) break;
     (void)AddCell(cell, std::min(end, (cell.number + 1) * kCellBytes));
-  });
-  if (MayGoOn()) wake_.notify_all();
+  }
+  if (MayGoOn()) wake_.NotifyAll();
 }
 
 bool AccessProfiles::AddCell(const Cell& cell, uint64_t end) {
@@ -104,7 +106,7 @@ bool AccessProfiles::AddCell(const Cell& cell, uint64_t end) {
   if (parts_.size() > kMaxProfileParts) {
     too_long_ = true;
     Forget();
-    wake_.notify_all();
+    wake_.NotifyAll();
     return false;
   }
   const auto found = places_.find(cell);
@@ -144,17 +146,17 @@ void AccessProfiles::Begin(const Cell& first) {
     const ProfilePart& front = known_[i].front();
     if (Cell{front.ino, front.offset / kCellBytes} != first) continue;
     for (const ProfilePart& part : known_[i]) {
-      ForEachCell(part, [&](const Cell& cell) {
+      for (const Cell& cell : CellsOf(part)) {
         candidate_cells_[cell].set(i);
         ++candidates_[i].cells;
-      });
+      }
     }
     if (follows_ == known_.size()) Follow(i);
   }
   while (threads_.size() < kThreads) {
     threads_.push_back(StartBackgroundThread([this] { Run(); }));
   }
-  wake_.notify_all();
+  wake_.NotifyAll();
 }
 
 void AccessProfiles::Follow(size_t number) {
@@ -165,17 +167,18 @@ void AccessProfiles::Follow(size_t number) {
   is_ahead_.assign(followed_.size(), false);
   bytes_ahead_ = 0;
   for (size_t i = 0; i < followed_.size(); ++i) {
-    ForEachCell(followed_[i], [&](const Cell& cell) {
+    for (const Cell& cell : CellsOf(followed_[i])) {
       places_.try_emplace(cell, i);
       if (seen_.contains(cell)) reached_ = i + 1;
-    });
+    }
   }
 }
 
 bool AccessProfiles::WasSeen(const ProfilePart& part) const {
-  bool seen = true;
-  ForEachCell(part, [&](const Cell& c) { seen = seen && seen_.contains(c); });
-  return seen;
+  for (const Cell& cell : CellsOf(part)) {
+    if (!seen_.contains(cell)) return false;
+  }
+  return true;
 }
 
 bool AccessProfiles::MayGoOn() const {
@@ -183,15 +186,15 @@ bool AccessProfiles::MayGoOn() const {
 }
 
 void AccessProfiles::Run() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   while (!stop_) {
     if (const bool walk = IsWalk(); walk != told_of_walk_) {
       told_of_walk_ = walk;
-      lock.unlock();
+      lock.Unlock();
       Tell(walk);
-      lock.lock();
+      lock.Lock();
     } else if (!open_) {
-      wake_.wait(lock);
+      wake_.Wait(mutex_);
     } else if (MayGoOn()) {
       const size_t number = decoded_++;
       const ProfilePart part = followed_[number];
@@ -203,26 +206,26 @@ void AccessProfiles::Run() {
       const size_t needed = std::min(followed_.size(), number + kMaxNeeded);
       AccessProfile ahead;
       for (; needed_ < needed; ++needed_) ahead.push_back(followed_[needed_]);
-      lock.unlock();
+      lock.Unlock();
       {
         const BackgroundWork work(BackgroundWork::Kind::kSure);
         for (const ProfilePart& soon : ahead) will_need_(soon);
         decode_(part);
       }
       Tell(part);
-      lock.lock();
+      lock.Lock();
     } else if (const auto end = last_read_ + options_.pause;
                Clock::now() >= end) {
       const bool is_new = End();
       if (settled_ && !is_new) continue;
       settled_ = true;
       const std::vector<AccessProfile> known = known_;
-      lock.unlock();
+      lock.Unlock();
       if (is_new) options_.save(known);
       if (options_.settle) options_.settle(known);
-      lock.lock();
+      lock.Lock();
     } else {
-      wake_.wait_until(lock, end);
+      (void)wake_.WaitUntil(mutex_, end);
     }
   }
 }

@@ -17,15 +17,14 @@
 #include <bitset>
 #include <chrono>
 #include <compare>
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <thread>
 #include <vector>
 
+#include "meta/base/mutex.h"
 #include "meta/store/access_profile_file.h"
 
 namespace imgmount {
@@ -62,7 +61,7 @@ class AccessProfiles {
     std::function<void(bool)> on_walk;  // there is one, there is none any more
   };
   // Told by other threads; the one before is told nothing once this returns.
-  void SetListener(Listener listener);
+  void SetListener(Listener listener) EXCLUDES(mutex_);
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -73,68 +72,67 @@ class AccessProfiles {
     uint64_t number = 0;
     auto operator<=>(const Cell&) const = default;
   };
-  // Calls `use` with the cells of a part, in order.
-  template <typename Use>
-  static void ForEachCell(const ProfilePart& part, Use&& use);
+  // The cells of a part, in order.
+  static std::vector<Cell> CellsOf(const ProfilePart& part);
 
-  // With mutex_ held.
-  void Forget();  // the present start
-  void Begin(const Cell& first);
+  void Forget() REQUIRES(mutex_);  // the present start
+  void Begin(const Cell& first) REQUIRES(mutex_);
   // One cell is in the kernel's hands, up to `end` in the file. Whether it is
   // of the start that is followed.
-  bool AddCell(const Cell& cell, uint64_t end);
+  bool AddCell(const Cell& cell, uint64_t end) REQUIRES(mutex_);
   // Counts which known starts have it, and follows the one that has most.
-  void Match(const Cell& cell);
-  void Follow(size_t number);
-  bool WasSeen(const ProfilePart& part) const;
-  bool IsWalk() const { return open_ && too_long_; }
-  bool MayGoOn() const;  // there is something to decode
+  void Match(const Cell& cell) REQUIRES(mutex_);
+  void Follow(size_t number) REQUIRES(mutex_);
+  bool WasSeen(const ProfilePart& part) const REQUIRES(mutex_);
+  bool IsWalk() const REQUIRES(mutex_) { return open_ && too_long_; }
+  bool MayGoOn() const REQUIRES(mutex_);  // there is something to decode
   // Ends the present start; true: there is something to save.
-  bool End();
+  bool End() REQUIRES(mutex_);
 
   void Run();
-  void Tell(bool is_walk);
-  void Tell(const ProfilePart& decoded);
+  void Tell(bool is_walk) EXCLUDES(mutex_);
+  void Tell(const ProfilePart& decoded) EXCLUDES(mutex_);
 
   const AccessProfilesOptions options_;
   const Work will_need_;
   const Work decode_;
 
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  // Under mutex_:
-  bool stop_ = false;
-  std::vector<AccessProfile> known_;
-  bool settled_ = false;  // these
+  Mutex mutex_;
+  CondVar wake_;
+  bool stop_ GUARDED_BY(mutex_) = false;
+  std::vector<AccessProfile> known_ GUARDED_BY(mutex_);
+  bool settled_ GUARDED_BY(mutex_) = false;  // these
   // The present start.
-  bool open_ = false;
-  bool too_long_ = false;  // it is a walk
-  bool told_of_walk_ = false;
-  Clock::time_point last_read_ = {};
-  AccessProfile parts_;
-  std::map<Cell, size_t> seen_;  // in parts_
+  bool open_ GUARDED_BY(mutex_) = false;
+  bool too_long_ GUARDED_BY(mutex_) = false;  // it is a walk
+  bool told_of_walk_ GUARDED_BY(mutex_) = false;
+  Clock::time_point last_read_ GUARDED_BY(mutex_) = {};
+  AccessProfile parts_ GUARDED_BY(mutex_);
+  std::map<Cell, size_t> seen_ GUARDED_BY(mutex_);  // in parts_
   // Of each known one that began alike: its cells, and how many of them were
   // seen.
   struct Candidate {
     size_t cells = 0;  // 0: it did not
     size_t seen = 0;
   };
-  std::array<Candidate, kMaxProfiles> candidates_;
-  std::map<Cell, std::bitset<kMaxProfiles>> candidate_cells_;
+  std::array<Candidate, kMaxProfiles> candidates_ GUARDED_BY(mutex_);
+  std::map<Cell, std::bitset<kMaxProfiles>> candidate_cells_ GUARDED_BY(mutex_);
   // The known one that it seems to repeat.
-  size_t follows_ = 0;
-  AccessProfile followed_;
-  std::map<Cell, size_t> places_;  // in followed_
-  size_t reached_ = 0;             // of followed_, by the program
-  size_t decoded_ = 0;             // by us
-  std::vector<bool> is_ahead_;     // decoded by us before the program came
-  uint64_t bytes_ahead_ = 0;       // of those that it has not come to yet
-  size_t needed_ = 0;              // will_need_ was called up to here
+  size_t follows_ GUARDED_BY(mutex_) = 0;
+  AccessProfile followed_ GUARDED_BY(mutex_);
+  std::map<Cell, size_t> places_ GUARDED_BY(mutex_);  // in followed_
+  size_t reached_ GUARDED_BY(mutex_) = 0;  // of followed_, by the program
+  size_t decoded_ GUARDED_BY(mutex_) = 0;  // by us
+  // Decoded by us before the program came; bytes of those that it has not come
+  // to yet.
+  std::vector<bool> is_ahead_ GUARDED_BY(mutex_);
+  uint64_t bytes_ahead_ GUARDED_BY(mutex_) = 0;
+  size_t needed_ GUARDED_BY(mutex_) = 0;  // will_need_ was called up to here
 
-  std::mutex listener_mutex_;  // never taken with mutex_ held
-  Listener listener_;          // under it
+  Mutex listener_mutex_;  // never taken with mutex_ held
+  Listener listener_ GUARDED_BY(listener_mutex_);
 
-  std::vector<std::thread> threads_;
+  std::vector<std::thread> threads_;  // made under mutex_
 };
 
 }  // namespace imgmount

@@ -26,7 +26,7 @@ constexpr size_t kMaxGuesses = 16;
 }  // namespace
 
 ReadPattern::Advice ReadPattern::OnRead(const SpanRead& read, size_t depth) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const uint64_t begin = read.run.offset;
   const uint64_t end = begin + read.run.length;
   if (reads_ == 0 || begin + kSlack < next_ || begin > next_ + kSlack) {
@@ -67,7 +67,7 @@ std::vector<size_t> ReadPattern::OnColdRead(const SpanRead& read) {
   if (read.span < first || read.span > read.last_span) return {};
   const size_t count = read.last_span - first + 1;
   if (count == 1 || count > kMaxScatteredSpans) return {};
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (scattered_.size() >= kMaxScatteredFiles) scattered_.clear();
   Scattered& file = scattered_[read.file];
   const size_t at = read.span - first;
@@ -88,7 +88,7 @@ std::vector<size_t> ReadPattern::OnColdRead(const SpanRead& read) {
 }
 
 bool ReadPattern::IsPast(size_t span) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return span >= first_ && span < forgotten_;
 }
 

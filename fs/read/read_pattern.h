@@ -16,9 +16,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <mutex>
 #include <vector>
 
+#include "meta/base/mutex.h"
 #include "meta/layer/span_cuts.h"
 
 namespace imgmount {
@@ -61,20 +61,21 @@ class ReadPattern {
     uint64_t told = 0;  // bit n: of the file's span n
   };
 
-  std::mutex mutex_;
+  Mutex mutex_;
   // Of what is read in order:
-  uint64_t begun_ = 0;
-  uint64_t next_ = 0;
-  uint64_t bytes_ = 0;  // that were read since begun_
-  uint64_t file_ = 0;   // where the last one begins
-  int files_ = 0;
-  int reads_ = 0;
-  size_t announced_ = 0;  // all spans before this one
+  uint64_t begun_ GUARDED_BY(mutex_) = 0;
+  uint64_t next_ GUARDED_BY(mutex_) = 0;
+  uint64_t bytes_ GUARDED_BY(mutex_) = 0;  // that were read since begun_
+  uint64_t file_ GUARDED_BY(mutex_) = 0;   // where the last one begins
+  int files_ GUARDED_BY(mutex_) = 0;
+  int reads_ GUARDED_BY(mutex_) = 0;
+  size_t announced_ GUARDED_BY(mutex_) = 0;  // all spans before this one
   // Of those that were read from end to end.
-  size_t first_ = 0;
-  size_t forgotten_ = 0;
+  size_t first_ GUARDED_BY(mutex_) = 0;
+  size_t forgotten_ GUARDED_BY(mutex_) = 0;
 
-  std::map<uint64_t, Scattered> scattered_;  // by where the file begins
+  // By where the file begins.
+  std::map<uint64_t, Scattered> scattered_ GUARDED_BY(mutex_);
 };
 
 }  // namespace imgmount

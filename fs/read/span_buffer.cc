@@ -54,7 +54,7 @@ void SpanBuffers::MapStretch() {
 Result<SpanBuffers::Buffer> SpanBuffers::Take(size_t bytes) {
   if (bytes > SIZE_MAX - kPage) return FailErrno("memory for a span", ENOMEM);
   bytes = RoundUp(bytes, kPage);
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (stretch_ == nullptr) MapStretch();
   const auto found =
       std::find_if(free_.begin(), free_.end(),
@@ -72,12 +72,12 @@ Result<SpanBuffers::Buffer> SpanBuffers::Take(size_t bytes) {
 }
 
 size_t SpanBuffers::mapped_bytes() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return touched_ + other_bytes_;
 }
 
 void SpanBuffers::GiveBack(std::span<std::byte> memory) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   // Below the stretch this wraps around.
   const size_t offset = reinterpret_cast<uintptr_t>(memory.data()) -
                         reinterpret_cast<uintptr_t>(stretch_);

@@ -9,10 +9,10 @@
 
 #include <cstddef>
 #include <map>
-#include <mutex>
 #include <span>
 #include <utility>
 
+#include "meta/base/mutex.h"
 #include "meta/base/result.h"
 
 namespace imgmount {
@@ -58,18 +58,19 @@ class SpanBuffers {
 
  private:
   void GiveBack(std::span<std::byte> memory);
-  void MapStretch();
-  // With mutex_ held: lets the kernel have what nobody uses at the end, but for
-  // a little.
-  void TrimStretch();
+  void MapStretch() REQUIRES(mutex_);
+  // Lets the kernel have what nobody uses at the end, but for a little.
+  void TrimStretch() REQUIRES(mutex_);
 
   const size_t stretch_bytes_;
-  mutable std::mutex mutex_;
-  std::span<std::byte> mapping_;   // around the stretch
-  std::byte* stretch_ = nullptr;   // once it is needed
-  std::map<size_t, size_t> free_;  // of the stretch: offset, size
-  size_t touched_ = 0;             // no page of it beyond was used
-  size_t other_bytes_ = 0;         // of buffers that did not fit
+  mutable Mutex mutex_;
+  std::span<std::byte> mapping_ GUARDED_BY(mutex_);  // around the stretch
+  // Once it is needed.
+  std::byte* stretch_ GUARDED_BY(mutex_) = nullptr;
+  // Of the stretch: offset, size.
+  std::map<size_t, size_t> free_ GUARDED_BY(mutex_);
+  size_t touched_ GUARDED_BY(mutex_) = 0;      // no page of it beyond was used
+  size_t other_bytes_ GUARDED_BY(mutex_) = 0;  // of buffers that did not fit
 };
 
 }  // namespace imgmount

@@ -59,12 +59,12 @@ Result<std::vector<std::string>> Provenance::Names(const Inode& inode) const {
 Result<std::optional<size_t>> Provenance::HiddenIn(const Inode& inode) const {
   std::optional<size_t> hidden_in;
   if (last_ + 1 >= layers_.size()) return hidden_in;
-  IMGMOUNT_CHECK(FindLinks());
+  IMGMOUNT_TRY(const std::vector<Link>* links, Links());
   auto link =
-      std::lower_bound(links_.begin(), links_.end(), inode.ino,
+      std::lower_bound(links->begin(), links->end(), inode.ino,
                        [](const Link& x, Ino ino) { return x.ino < ino; });
-  for (; link != links_.end() && link->ino == inode.ino; ++link) {
-    IMGMOUNT_TRY(const auto in, PathHiddenIn(inode, PathOf(*link)));
+  for (; link != links->end() && link->ino == inode.ino; ++link) {
+    IMGMOUNT_TRY(const auto in, PathHiddenIn(inode, PathOf(*link, *links)));
     if (!in) return in;
     hidden_in = std::max(hidden_in, in);
   }
@@ -103,9 +103,9 @@ Result<bool> Provenance::IsStillThere(const Inode& inode,
 }
 
 // The tree does not say what the names of an inode are: walks it, once.
-Status Provenance::FindLinks() const {
-  const std::scoped_lock lock(mutex_);
-  if (!links_.empty()) return {};
+Result<const std::vector<Provenance::Link>*> Provenance::Links() const {
+  const MutexLock lock(mutex_);
+  if (!links_.empty()) return &links_;
   std::vector<Link> links = {{kRootIno, kRootIno, ""}};
   for (size_t i = 0; i < links.size(); ++i) {
     const Ino directory = links[i].ino;
@@ -120,14 +120,15 @@ Status Provenance::FindLinks() const {
   std::stable_sort(links.begin(), links.end(),
                    [](const Link& x, const Link& y) { return x.ino < y.ino; });
   links_ = std::move(links);
-  return {};
+  return &links_;
 }
 
-std::string Provenance::PathOf(const Link& link) const {
+std::string Provenance::PathOf(const Link& link,
+                               const std::vector<Link>& links) {
   std::string path(link.name);
   for (Ino at = link.directory; at != kRootIno;) {
     const auto above =
-        std::lower_bound(links_.begin(), links_.end(), at,
+        std::lower_bound(links.begin(), links.end(), at,
                          [](const Link& x, Ino ino) { return x.ino < ino; });
     path.insert(0, std::string(above->name) + '/');
     at = above->directory;

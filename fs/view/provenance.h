@@ -11,13 +11,13 @@
 
 #include <cstddef>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "fs/view/image_fs.h"
+#include "meta/base/mutex.h"
 #include "meta/diff/layer_info.h"
 #include "meta/union/union_tree.h"
 
@@ -57,8 +57,9 @@ class Provenance : public ExtraXattrs {
                                              const std::string& path) const;
   Result<bool> IsStillThere(const Inode& inode, const UnionTree& state,
                             const std::string& path) const;
-  Status FindLinks() const;
-  std::string PathOf(const Link& link) const;
+  // All names, by inode; they stay as they are.
+  Result<const std::vector<Link>*> Links() const;
+  static std::string PathOf(const Link& link, const std::vector<Link>& links);
 
   const UnionTree& tree_;
   const std::vector<LayerInfo> layers_;
@@ -66,8 +67,8 @@ class Provenance : public ExtraXattrs {
   const size_t last_;
   const StateOpener open_state_;
 
-  mutable std::mutex mutex_;
-  mutable std::vector<Link> links_;  // under mutex_ until complete; by inode
+  mutable Mutex mutex_;
+  mutable std::vector<Link> links_ GUARDED_BY(mutex_);  // empty: not yet made
 };
 
 }  // namespace imgmount
