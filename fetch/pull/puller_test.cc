@@ -407,7 +407,7 @@ TEST_F(PullerTest, APartialFileWithWrongBytesIsGivenUp) {
 }
 
 TEST_F(PullerTest, WhatIsReadBackIsNotToldAsDownloading) {
-  ASSERT_TRUE(Cache::Open(options_.cache_dir));
+  ASSERT_TRUE(Cache::Open(config_.cache_folder));
   const std::string& layer = image_.layers[0];
   std::ofstream(Partial(0), std::ios::binary) << layer.substr(0, 1'500'000);
   ASSERT_TRUE(Pull(Name()));
@@ -423,7 +423,7 @@ TEST_F(PullerTest, WhatIsReadBackIsNotToldAsDownloading) {
 }
 
 TEST_F(PullerTest, WhatHasThePartialFilesNameIsNotInTheWay) {
-  ASSERT_TRUE(Cache::Open(options_.cache_dir));
+  ASSERT_TRUE(Cache::Open(config_.cache_folder));
   const std::vector<std::function<void()>> obstacles = {
       [&] { fs::create_directories(Partial(0) / "folder"); },
       [&] { fs::create_symlink("/nowhere", Partial(0)); },
