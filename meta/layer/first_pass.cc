@@ -54,7 +54,8 @@ class ThreadedPass : public FirstPass {
         digest_hasher_(options_.digest ? options_.digest->algorithm()
                                        : DigestAlgorithm::kSha256),
         diff_hasher_(options_.diff_id ? options_.diff_id->algorithm()
-                                      : DigestAlgorithm::kSha256) {
+                                      : DigestAlgorithm::kSha256),
+        starts_(options_.wanted_starts) {
     threads_[0] = std::thread([this] { Hash(to_digest_, digest_hasher_); });
     threads_[1] = std::thread([this] { Decode(); });
     threads_[2] = std::thread([this] { Hash(to_diff_, diff_hasher_); });
@@ -109,6 +110,7 @@ class ThreadedPass : public FirstPass {
   Hasher digest_hasher_;
   Hasher diff_hasher_;
   Status decoded_;
+  MemberStarts starts_;
   Result<LayerIndex> walked_;
 
   std::array<std::thread, 4> threads_;
@@ -162,7 +164,7 @@ void ThreadedPass::Decode() {
       // The first piece is a whole buffer, if the blob has that many bytes.
       if (!decoder) {
         decoder = LayerDecoder::Make(DetectCompression(piece->bytes), output_,
-                                     spans_, frames_);
+                                     spans_, frames_, starts_);
       }
       IMGMOUNT_CHECK(decoder->Decode(*piece));
     }
@@ -201,7 +203,8 @@ Result<FirstPassResult> ThreadedPass::Verify() {
                             diff_hasher_.FinishDiffId(),
                             received_,
                             output_.size(),
-                            {}};
+                            {},
+                            std::move(starts_)};
   // Whether these are the right bytes comes before what is wrong in them.
   if (options_.size && *options_.size != result.compressed_size) {
     return Fail(ErrorCode::kCorrupt,

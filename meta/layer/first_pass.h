@@ -19,9 +19,11 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "meta/base/digest.h"
 #include "meta/base/result.h"
+#include "meta/layer/member_starts.h"
 #include "meta/tar/layer_index.h"
 
 namespace imgmount {
@@ -50,6 +52,8 @@ struct FirstPassOptions {
   // Where derived files go; made if missing. Files get their names only when
   // Finish() found everything right.
   std::filesystem::path folder = {};
+  // Places in the blob of which FirstPassResult::starts is to tell.
+  std::vector<uint64_t> wanted_starts = {};
 };
 
 struct FirstPassResult {
@@ -58,6 +62,7 @@ struct FirstPassResult {
   uint64_t compressed_size = 0;
   uint64_t uncompressed_size = 0;
   LayerIndex index;
+  MemberStarts starts;
 };
 
 class FirstPass {

@@ -459,6 +459,38 @@ TEST(DetectCompression, GoesByTheFirstBytes) {
   EXPECT_EQ(DetectCompression(Bytes("\x1f\x8b")), Compression::kNone);
 }
 
+TEST(FirstPass, TellsWhereMembersStart) {
+  const std::string tar =
+      TarBuilder().File("a", std::string(2000, 'a')).File("b", "b").Build();
+  // An empty member shares its place in the tar with the one after it.
+  const std::string rest = tar.substr(1000);
+  const std::pair<std::vector<std::string>, const char*> cases[] = {
+      {{Gzip(tar.substr(0, 1000)), Gzip(""), Gzip(rest)}, "gzip"},
+      {{Zstd(tar.substr(0, 1000)), SkippableFrame("skipped"), Zstd(rest)},
+       "zstd"},
+  };
+  for (const auto& [parts, name] : cases) {
+    const uint64_t second = parts[0].size();
+    const uint64_t third = second + parts[1].size();
+    for (const size_t step : {1, 1'000'000}) {
+      const TemporaryFolder folder;
+      const auto pass = RunFirstPass(
+          parts[0] + parts[1] + parts[2],
+          {.folder = folder.path(),
+           .wanted_starts = {third, 0, third, second, second + 1, 1'000'000}},
+          step);
+      ASSERT_TRUE(pass) << pass.error().message();
+      EXPECT_EQ(pass->starts.Find(0), 0u) << name;
+      EXPECT_EQ(pass->starts.Find(second), 1000u) << name;
+      EXPECT_EQ(pass->starts.Find(third), 1000u) << name;
+      for (const uint64_t other : {uint64_t{1}, second + 1, third + 1,
+                                   uint64_t{1'000'000}, UINT64_MAX}) {
+        EXPECT_EQ(pass->starts.Find(other), std::nullopt) << name << other;
+      }
+    }
+  }
+}
+
 TEST(OpenBlobFile, ReadsUpToTheEnd) {
   TemporaryFolder folder;
   std::ofstream(folder.path() / "blob") << "0123456789";

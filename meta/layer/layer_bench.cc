@@ -92,8 +92,9 @@ void BM_InflateWithCheckpoints(benchmark::State& state) {
     FrameWriter frames(folder.path() / "frames", *spans);
     BufferPool pool(2, kPiece);
     TarOutput output(pool, {}, [] { return UINT64_MAX; });
+    MemberStarts starts;
     const auto decoder =
-        LayerDecoder::Make(Compression::kGzip, output, *spans, frames);
+        LayerDecoder::Make(Compression::kGzip, output, *spans, frames, starts);
     auto rest = BytesOf(LargeBlob());
     while (!rest.empty()) {
       const auto part = rest.first(std::min(rest.size(), kPiece));

@@ -52,14 +52,15 @@ class StoredLayer : public LayerDecoder {
 // begins right after it, or where the span before it is long enough.
 class GzipLayer : public LayerDecoder {
  public:
-  GzipLayer(TarOutput& output, SpanWriter& spans)
-      : output_(output), spans_(spans) {
+  GzipLayer(TarOutput& output, SpanWriter& spans, MemberStarts& starts)
+      : output_(output), spans_(spans), starts_(starts) {
     spans_.Begin(SpanKind::kGzipStart, SpanFile::kBlob, 0);
   }
 
   Status Decode(const Piece& piece) override {
     auto in = piece.bytes;
     while (true) {
+      if (stream_.at_member()) starts_.Note(in_offset_, output_.size());
       IMGMOUNT_TRY(auto room, output_.Room());
       room = room.first(std::min<size_t>(room.size(), StepBytes()));
       auto out = room;
@@ -153,6 +154,7 @@ class GzipLayer : public LayerDecoder {
 
   TarOutput& output_;
   SpanWriter& spans_;
+  MemberStarts& starts_;
   GzipStream stream_;
   uint64_t in_offset_ = 0;
   std::optional<Checkpoint> checkpoint_;
@@ -163,12 +165,14 @@ class GzipLayer : public LayerDecoder {
 // when its decoded bytes have outgrown a span, so these are kept until then.
 class ZstdLayer : public LayerDecoder {
  public:
-  ZstdLayer(TarOutput& output, SpanWriter& spans, FrameWriter& frames)
-      : output_(output), spans_(spans), frames_(frames) {}
+  ZstdLayer(TarOutput& output, SpanWriter& spans, FrameWriter& frames,
+            MemberStarts& starts)
+      : output_(output), spans_(spans), frames_(frames), starts_(starts) {}
 
   Status Decode(const Piece& piece) override {
     auto in = piece.bytes;
     while (true) {
+      if (stream_.at_frame()) starts_.Note(in_offset_, output_.size());
       IMGMOUNT_TRY(const auto room, output_.Room());
       auto out = room;
       const size_t before = in.size();
@@ -228,6 +232,7 @@ class ZstdLayer : public LayerDecoder {
   TarOutput& output_;
   SpanWriter& spans_;
   FrameWriter& frames_;
+  MemberStarts& starts_;
   ZstdStream stream_;
   uint64_t in_offset_ = 0;
   std::vector<std::byte> kept_;  // decoded, and in no span yet
@@ -272,12 +277,13 @@ class ReencodedLayer : public LayerDecoder {
 std::unique_ptr<LayerDecoder> LayerDecoder::Make(Compression compression,
                                                  TarOutput& output,
                                                  SpanWriter& spans,
-                                                 FrameWriter& frames) {
+                                                 FrameWriter& frames,
+                                                 MemberStarts& starts) {
   switch (compression) {
     case Compression::kGzip:
-      return std::make_unique<GzipLayer>(output, spans);
+      return std::make_unique<GzipLayer>(output, spans, starts);
     case Compression::kZstd:
-      return std::make_unique<ZstdLayer>(output, spans, frames);
+      return std::make_unique<ZstdLayer>(output, spans, frames, starts);
     case Compression::kBzip2:
       return std::make_unique<ReencodedLayer<Bzip2Stream>>(output, frames);
     case Compression::kXz:

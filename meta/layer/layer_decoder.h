@@ -9,6 +9,7 @@
 #include "meta/base/result.h"
 #include "meta/layer/first_pass.h"
 #include "meta/layer/frame_writer.h"
+#include "meta/layer/member_starts.h"
 #include "meta/layer/piece.h"
 #include "meta/layer/span_writer.h"
 #include "meta/layer/tar_output.h"
@@ -28,7 +29,8 @@ class LayerDecoder {
   static std::unique_ptr<LayerDecoder> Make(Compression compression,
                                             TarOutput& output,
                                             SpanWriter& spans,
-                                            FrameWriter& frames);
+                                            FrameWriter& frames,
+                                            MemberStarts& starts);
 };
 
 }  // namespace imgmount
