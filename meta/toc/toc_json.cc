@@ -105,7 +105,7 @@ class Input {
 // RapidJSON's events, put together to entries. Each returns whether to go on.
 class Events {
  public:
-  Events(Input& input, const std::function<Status(TocEntry&)>& add)
+  Events(Input& input, const std::function<Status(const TocEntry&)>& add)
       : input_(input), add_(add) {}
 
   // Why the parse was ended, if it was ended here.
@@ -150,6 +150,7 @@ class Events {
       at_xattrs_ = key == "xattrs";
     } else if (place_ == Place::kXattrs) {
       xattr_ = key;
+      return CheckEntrySize();
     }
     return true;
   }
@@ -160,6 +161,7 @@ class Events {
     } else if (place_ == Place::kEntries) {
       place_ = Place::kEntry;
       entry_ = {};
+      entry_start_ = input_.Tell();
     } else if (place_ == Place::kStart) {
       place_ = Place::kTop;
     } else {
@@ -250,6 +252,11 @@ class Events {
         return false;
     }
   }
+  // Xattrs are all that an entry can have any number of.
+  bool CheckEntrySize() {
+    return input_.Tell() - entry_start_ <= kMaxTocEntry ||
+           Wrong("an entry of more than 4 MiB");
+  }
   bool Wrong(const char* what) {
     std::string where;
     if (!entry_.name.empty()) where = QuoteName(entry_.name) + ": ";
@@ -258,7 +265,7 @@ class Events {
   }
 
   Input& input_;
-  const std::function<Status(TocEntry&)>& add_;
+  const std::function<Status(const TocEntry&)>& add_;
   Status status_;
   Place place_ = Place::kStart;
   Place passing_from_ = Place::kStart;
@@ -266,6 +273,7 @@ class Events {
   int64_t version_ = 0;
   bool had_entries_ = false;
   TocEntry entry_;
+  size_t entry_start_ = 0;  // in the input
   // What the last key was.
   bool at_version_ = false;
   bool at_entries_ = false;
@@ -278,7 +286,7 @@ class Events {
 }  // namespace
 
 Status ParseTocJson(const NextPiece& next,
-                    const std::function<Status(TocEntry&)>& add) {
+                    const std::function<Status(const TocEntry&)>& add) {
   using namespace rapidjson;
   Input input(next);
   Events events(input, add);

@@ -16,6 +16,8 @@ namespace imgmount {
 
 // Between two things that JSON says there are no more bytes than this.
 inline constexpr size_t kMaxJsonToken = 1 << 20;
+// Nor has an entry more, as the headers of one in a tar.
+inline constexpr size_t kMaxTocEntry = 4 << 20;
 
 // One entry as it is written; what is not there is 0 or "".
 struct TocEntry {
@@ -40,11 +42,11 @@ struct TocEntry {
   std::map<std::string, std::string> xattrs;  // values in base64
 };
 
-// Calls `add` with each entry, which may be changed; its error ends the parse.
+// Calls `add` with each entry; its error ends the parse.
 // kCorrupt for what is no JSON, or has another shape than a TOC; kUnsupported
 // for a version that is not 1. Keys that are not known are passed over.
 Status ParseTocJson(const NextPiece& next,
-                    const std::function<Status(TocEntry&)>& add);
+                    const std::function<Status(const TocEntry&)>& add);
 
 }  // namespace imgmount
 

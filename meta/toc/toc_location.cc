@@ -152,6 +152,15 @@ constexpr ZstdFooter kZstdFooters[] = {
 
 }  // namespace
 
+Digest TocIdentity(const Digest& layer, const TocDigests& digests) {
+  Hasher hasher;
+  hasher.Update(layer.text());
+  for (const auto& digest : {digests.json, digests.compressed}) {
+    hasher.Update(digest ? "\n" + digest->text() : "\n");
+  }
+  return hasher.FinishDigest();
+}
+
 Result<std::optional<TocClaim>> FindToc(const Descriptor& layer) {
   TocClaim claim;
   IMGMOUNT_TRY(claim.digests.json, FindDigest(layer, kJsonDigest));

@@ -47,6 +47,9 @@ struct TocClaim {
   std::optional<TocLocation> location = {};  // where the annotations tell it
 };
 
+// Names all that is made of a layer by a TOC that these digests vouch for.
+Digest TocIdentity(const Digest& layer, const TocDigests& digests);
+
 // No value where the descriptor knows of no TOC. An error, as from all below,
 // means that the layer can only be pulled as a whole: kUnsupported, or kCorrupt
 // where annotations or footer make no sense.

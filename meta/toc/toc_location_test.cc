@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
 #include <string>
 
 #include "meta/base/wire.h"
@@ -106,6 +107,17 @@ TEST(FindToc, RefusesOneThatIsTooLarge) {
   ASSERT_FALSE(claim);
   EXPECT_EQ(claim.error().code(), ErrorCode::kUnsupported);
   EXPECT_THAT(claim.error().message(), HasSubstr("157286401 bytes"));
+}
+
+TEST(TocIdentity, IsOfTheLayerAndOfWhatVouchesForItsToc) {
+  const Digest a = *Digest::Parse(kDigest);
+  const Digest b = *Digest::Parse(kOther);
+  const std::set<std::string> identities = {
+      TocIdentity(a, {a, {}}).text(), TocIdentity(b, {a, {}}).text(),
+      TocIdentity(a, {b, {}}).text(), TocIdentity(a, {{}, a}).text(),
+      TocIdentity(a, {a, a}).text(),  TocIdentity(a, {a, b}).text()};
+  EXPECT_EQ(identities.size(), 6u);
+  EXPECT_EQ(TocIdentity(a, {a, {}}), TocIdentity(a, {a, {}}));
 }
 
 Result<TocLocation> Parse(const std::string& footer,

@@ -243,9 +243,11 @@ Status ReadJson(Json& json, Compressed& compressed, TocIndexer& indexer) {
 }  // namespace
 
 Result<Toc> ReadToc(const TocDigests& digests, const TocLocation& where,
-                    uint64_t blob_size, const NextPiece& next) {
+                    const NextPiece& next) {
   Compressed compressed(digests, where.length, next);
-  TocIndexer indexer(where.data_end, IndexMemoryLimit(blob_size));
+  // What the layer's size is said to be is no measure for what may be trusted.
+  // Of real TOCs an entry and its chunk take six times what they are here.
+  TocIndexer indexer(where.data_end, IndexMemoryLimit(2 * where.length));
   if (where.encoding == TocEncoding::kZstd) {
     StreamDecoder<ZstdStream> decoder(compressed);
     Json json(digests, decoder);

@@ -15,9 +15,8 @@ namespace imgmount {
 // More JSON than the entries of any index that fits into memory can take.
 inline constexpr uint64_t kMaxTocJson = 1 << 30;
 
-// `next` gives the bytes [where.offset, where.offset + where.length) of a layer
-// of `blob_size` bytes, and may block until they are here; empty where they
-// end. Memory is bounded as for a first pass over the layer. Nothing is
+// `next` gives the bytes [where.offset, where.offset + where.length) of a
+// layer, and may block until they are here; empty where they end. Nothing is
 // returned before every digest has been found right; kCorrupt if one is wrong,
 // whatever else is. kUnsupported: the layer can only be pulled as a whole.
 //
@@ -25,7 +24,7 @@ inline constexpr uint64_t kMaxTocJson = 1 << 30;
 // concatenation of the chunks' contents. The TOC of eStargz is a file of the
 // tar itself, and of the result: podman and an eager mount show it as well.
 Result<Toc> ReadToc(const TocDigests& digests, const TocLocation& where,
-                    uint64_t blob_size, const NextPiece& next);
+                    const NextPiece& next);
 
 }  // namespace imgmount
 

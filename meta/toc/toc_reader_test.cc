@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "meta/toc/toc_reader.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -36,14 +37,13 @@ struct Input {
 
 Result<Toc> Read(const Input& in) {
   auto left = std::as_bytes(std::span(in.bytes));
-  return ReadToc(in.digests,
-                 {in.encoding, kDataEnd + 8, in.length, kDataEnd, in.json_size},
-                 100'000, [&] {
-                   const auto piece =
-                       left.first(std::min(in.step, left.size()));
-                   left = left.subspan(piece.size());
-                   return piece;
-                 });
+  return ReadToc(
+      in.digests,
+      {in.encoding, kDataEnd + 8, in.length, kDataEnd, in.json_size}, [&] {
+        const auto piece = left.first(std::min(in.step, left.size()));
+        left = left.subspan(piece.size());
+        return piece;
+      });
 }
 
 Input ZstdToc(const std::string& json) {
@@ -240,6 +240,14 @@ TEST(ReadToc, RefusesTextsWithoutEnd) {
     EXPECT_EQ(toc.error().code(), ErrorCode::kCorrupt);
     EXPECT_THAT(toc.error().message(), HasSubstr("a text of more than"));
   }
+}
+
+TEST(ReadToc, RefusesEntriesWithoutEnd) {
+  std::string json = R"({"version":1,"entries":[{"name":"a","xattrs":{)";
+  for (int i = 0; i < 300'000; ++i) {
+    json += fmt::format(R"("user.{}":"YQ==",)", i);
+  }
+  EXPECT_THAT(DumpOf(ZstdToc(json)), HasSubstr("entry of more than 4 MiB"));
 }
 
 TEST(ReadToc, RefusesMoreEntriesThanMemoryHolds) {

@@ -71,7 +71,7 @@ class Sample : public ::testing::TestWithParam<const char*> {
     IMGMOUNT_TRY(const TocLocation where,
                  claim_.location ? *claim_.location : Footer());
     auto left = Bytes(blob_).subspan(where.offset, where.length);
-    return ReadToc(claim_.digests, where, blob_.size(), [&] {
+    return ReadToc(claim_.digests, where, [&] {
       const auto piece = left.first(std::min<size_t>(left.size(), 100));
       left = left.subspan(piece.size());
       return piece;
