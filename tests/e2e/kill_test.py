@@ -12,6 +12,7 @@ import re
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 import harness
@@ -194,8 +195,14 @@ class ManyAtOnce(Layers):
         chance = random.Random(5)
         pieces_sent = itertools.count()
 
+        all_started = threading.Event()
+
+        def at_work():
+            return [p for p in self.processes if p.poll() is None] or self.processes
+
         def answer(request):
             self.note(request)
+            all_started.wait(120)
             status, headers, body = self.hub.honest(request)
             if request.path.rpartition("/")[2] not in self.sizes:
                 return None
@@ -203,12 +210,13 @@ class ManyAtOnce(Layers):
             def pieces():
                 for start in range(0, len(body), MB // 4):
                     if next(pieces_sent) % 8 == 5:
-                        chance.choice(self.processes).kill()
+                        chance.choice(at_work()).kill()
                     yield body[start:start + MB // 4]
             return status, {**headers, "Content-Length": str(len(body))}, pieces()
 
-        self.processes = [self.start(n) for n in range(20)]
         self.hub.answer = answer
+        self.processes = [self.start(n) for n in range(20)]
+        all_started.set()
         for n, process in enumerate(self.processes):
             status = process.wait(timeout=120)
             self.assertIn(status, (0, -signal.SIGKILL))
