@@ -67,7 +67,7 @@ Status ReadTls(Endpoint& endpoint, const toml::table& table,
   IMGMOUNT_TRY(endpoint.tls.client_certificate,
                file(pair == nullptr ? first : pair->get(0)));
   const bool has_key = pair != nullptr && pair->size() > 1 &&
-                       pair->get(1)->value_or<std::string>("") != "";
+                       !pair->get(1)->value_or<std::string>("").empty();
   IMGMOUNT_TRY(endpoint.tls.client_key,
                file(pair == nullptr ? first : pair->get(has_key ? 1 : 0)));
   return {};

@@ -28,9 +28,8 @@ std::string DidYouMeanImage(std::string_view text,
       shown_names.end()) {
     return "";
   }
-  if (const auto hint = DidYouMean(text, shown_names); !hint.empty()) {
-    return hint;
-  }
+  std::string hint = DidYouMean(text, shown_names);
+  if (!hint.empty()) return hint;
   std::vector<std::string> without_tags;
   for (const std::string& name : shown_names) {
     without_tags.push_back(WithoutTag(name));
