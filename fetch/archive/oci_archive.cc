@@ -47,9 +47,7 @@ Result<std::string> OciArchive::FetchSmallBlob(const Descriptor& descriptor) {
 Result<std::string> OciArchive::ReadVerified(const Digest& digest,
                                              size_t limit) const {
   IMGMOUNT_TRY(std::string bytes, files_.ReadText(BlobPath(digest), limit));
-  Hasher hasher(digest.algorithm());
-  hasher.Update(bytes);
-  if (hasher.FinishDigest() != digest) {
+  if (DigestOf(bytes, digest.algorithm()) != digest) {
     return Fail(ErrorCode::kCorrupt,
                 fmt::format("{}: {} has other contents than its name says",
                             files_.name(), digest.text()));

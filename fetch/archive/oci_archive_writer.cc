@@ -114,7 +114,7 @@ Status WriteBlob(const Cache& cache, const Digest& digest, TarWriter& tar,
 }  // namespace
 
 Status WriteOciArchive(const Cache& cache,
-                       const std::vector<Cache::NamedImage>& images,
+                       const std::vector<Cache::IndexEntry>& images,
                        const std::set<Digest>& blobs, int fd,
                        const std::function<bool()>& stopped) {
   IMGMOUNT_TRY(TarWriter tar, TarWriter::Open(fd));

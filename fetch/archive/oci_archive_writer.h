@@ -17,7 +17,7 @@ namespace imgmount {
 // The same bytes for the same images. Blobs are hashed on the way: kCorrupt
 // for a damaged one. kCancelled once `stopped` answers true.
 Status WriteOciArchive(const Cache& cache,
-                       const std::vector<Cache::NamedImage>& images,
+                       const std::vector<Cache::IndexEntry>& images,
                        const std::set<Digest>& blobs, int fd,
                        const std::function<bool()>& stopped);
 

@@ -35,7 +35,7 @@ bool IsComplete(const Cache& cache, const Image& image) {
 
 // What goes into an archive, and the locks that keep it here meanwhile.
 struct Cargo {
-  std::vector<Cache::NamedImage> names;
+  std::vector<Cache::IndexEntry> names;
   std::set<Digest> blobs;
   std::vector<UseLock> in_use;
 };

@@ -27,12 +27,6 @@ std::string AcceptHeader() {
       kOciIndex, kOciManifest, kDockerList, kDockerManifest);
 }
 
-std::string DigestAs(DigestAlgorithm algorithm, std::string_view bytes) {
-  Hasher hasher(algorithm);
-  hasher.Update(bytes);
-  return hasher.FinishText();
-}
-
 // Media types come with parameters now and then.
 std::string WithoutParameters(std::string_view media_type) {
   media_type = media_type.substr(0, media_type.find(';'));
@@ -184,13 +178,12 @@ Attempt<Source::Document> RegistrySource::ManifestFrom(
                           endpoint.registry, what, claimed)),
         Kind::kFinal);
   };
-  if (wanted && DigestAs(wanted->algorithm(), response.body) != selector) {
+  if (wanted && DigestOf(response.body, wanted->algorithm()) != *wanted) {
     return corrupt(selector);
   }
   if (const std::string* header = response.Find("docker-content-digest")) {
     const auto claimed = Digest::Parse(*header);
-    if (!claimed ||
-        DigestAs(claimed->algorithm(), response.body) != claimed->text()) {
+    if (!claimed || DigestOf(response.body, claimed->algorithm()) != *claimed) {
       return corrupt(Printable(*header, 200));
     }
   }
@@ -242,8 +235,7 @@ Result<std::string> RegistrySource::FetchSmallBlob(
   MemorySink sink;
   IMGMOUNT_CHECK(FetchBlob(descriptor, 0, sink));
   std::string bytes = sink.Take();
-  if (DigestAs(descriptor.digest.algorithm(), bytes) !=
-      descriptor.digest.text()) {
+  if (DigestOf(bytes, descriptor.digest.algorithm()) != descriptor.digest) {
     return Fail(ErrorCode::kCorrupt,
                 clients_.back()->endpoint().registry +
                     ": it arrived with other contents than its digest says");

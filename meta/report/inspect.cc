@@ -84,7 +84,7 @@ Result<Names> NamesOf(const Image& image, const std::optional<Reference>& asked,
   const Digest& published = image.published_digest();
   Names names;
   IMGMOUNT_TRY(const auto list, cache.List());
-  for (const Cache::NamedImage& named : list) {
+  for (const Cache::IndexEntry& named : list) {
     const auto reference = Reference::Parse(named.name);
     // Other tools have names that are no references, a tag alone perhaps.
     if (reference && reference->Canonical() == named.name &&

@@ -237,24 +237,24 @@ Failure Cache::DamagedIndex(const Error& error) const {
                   "; remove it and pull the images again: their layers stay");
 }
 
-Result<std::vector<Cache::NamedImage>> Cache::ListAll() const {
+Result<std::vector<Cache::IndexEntry>> Cache::ListAll() const {
   IMGMOUNT_TRY(const auto descriptors, ReadIndex());
-  std::vector<NamedImage> images;
+  std::vector<IndexEntry> images;
   for (const Descriptor& descriptor : descriptors) {
     images.push_back({NameOf(descriptor), descriptor});
   }
   return images;
 }
 
-Result<std::vector<Cache::NamedImage>> Cache::List() const {
+Result<std::vector<Cache::IndexEntry>> Cache::List() const {
   IMGMOUNT_TRY(auto images, ListAll());
   std::erase_if(images, [](const auto& image) { return image.name.empty(); });
   return images;
 }
 
-std::string Cache::IndexJson(const std::vector<NamedImage>& images) {
+std::string Cache::IndexJson(const std::vector<IndexEntry>& images) {
   auto index = nlohmann::ordered_json::parse(kEmptyIndex);
-  for (const NamedImage& image : images) {
+  for (const IndexEntry& image : images) {
     index["manifests"].push_back(ToJson(image.descriptor, image.name));
   }
   return index.dump();

@@ -69,15 +69,16 @@ class Cache {
       std::string_view bytes,
       DigestAlgorithm algorithm = DigestAlgorithm::kSha256) const;
 
-  // Names in index.json: (name, descriptor), in file order. Entries without a
-  // name, as other tools write them, are left out.
-  struct NamedImage {
+  // A name in index.json, and what it stands for.
+  struct IndexEntry {
     std::string name;
     Descriptor descriptor;
   };
-  Result<std::vector<NamedImage>> List() const;
-  // Those as well, with the name "".
-  Result<std::vector<NamedImage>> ListAll() const;
+  // In file order. Entries without a name, as other tools write them, are left
+  // out.
+  Result<std::vector<IndexEntry>> List() const;
+  // With those, whose name is "".
+  Result<std::vector<IndexEntry>> ListAll() const;
   // The descriptor of that name; "" is the only image, when there is just one.
   // kNotFound lists those that are there.
   Result<Descriptor> FindName(std::string_view name) const;
@@ -87,7 +88,7 @@ class Cache {
   Status RemoveName(const std::string& name) const;
 
   // The bytes of an index.json with these.
-  static std::string IndexJson(const std::vector<NamedImage>& images);
+  static std::string IndexJson(const std::vector<IndexEntry>& images);
 
   // The image a name or digest resolves to, from blobs that are here; no
   // network. kNotFound when name, manifest or config is missing, and when an

@@ -135,7 +135,7 @@ void AddDocument(const Cache& cache, const Descriptor& descriptor, int depth,
 
 Status ListImages(const Cache& cache, std::vector<CachedImage>& images) {
   IMGMOUNT_TRY(const auto names, cache.ListAll());
-  for (const Cache::NamedImage& named : names) {
+  for (const Cache::IndexEntry& named : names) {
     const auto known =
         std::find_if(images.begin(), images.end(), [&](const auto& image) {
           return image.published.digest == named.descriptor.digest;
