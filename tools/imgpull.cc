@@ -42,8 +42,9 @@ Status Pull(const std::string& text, const FetchConfig& config,
   const auto progress =
       MakeProgress(io.out, io.out_is_terminal && !IsDumbTerminal(io),
                    STDOUT_FILENO, options.progress, options.quiet);
-  if (image.reference) progress->Start(text, *image.reference);
+  if (image.reference) progress->Start(text);
   IMGMOUNT_TRY(const ResolvedImage resolved, FindOrResolve(image));
+  if (image.reference) progress->Found(*image.reference);
   IMGMOUNT_CHECK(PullImage(image, resolved, *progress));
   const Digest& published = resolved.published.digest;
   progress->Finish(published, image.familiar);

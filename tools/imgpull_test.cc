@@ -81,6 +81,52 @@ TEST_F(ImgpullTest, PrintsWhatDockerPrints) {
                         image_.manifest_digest().text()));
 }
 
+// The lines are those of Docker Engine 20.10 and its CLI 28.2.
+TEST_F(ImgpullTest, PrintsWhatDockerPrintsOfADigest) {
+  MirrorDockerHub();
+  const std::string digest = image_.manifest_digest().text();
+  const auto lines = [&](std::string_view layers, std::string_view status,
+                         std::string_view tag) {
+    return fmt::format(
+        "docker.io/library/app@{0}: Pulling from library/app\n"
+        "{1}"
+        "Digest: {0}\n"
+        "Status: {2} for app@{0}\n"
+        "docker.io/library/app{3}@{0}\n",
+        digest, layers, status, tag);
+  };
+  const std::string id(image_.layer_digest(0).short_hex());
+  const std::string layers = fmt::format(
+      "{0}: Pulling fs layer\n{0}: Verifying Checksum\n"
+      "{0}: Download complete\n{0}: Pull complete\n",
+      id);
+  ASSERT_EQ(Run({"app@" + digest}), 0) << io_.err.str();
+  EXPECT_EQ(io_.out.str(), lines(layers, "Downloaded newer image", ""));
+  ASSERT_EQ(Run({"app:latest@" + digest}), 0) << io_.err.str();
+  EXPECT_EQ(io_.out.str(), lines("", "Image is up to date", ":latest"));
+}
+
+TEST_F(ImgpullTest, OfAnImageThatIsThereOnlyTheNameIsNew) {
+  MirrorDockerHub();
+  registry_.AddImage("library/other", "v1", image_);
+  ASSERT_EQ(Run({"-q", "app"}), 0) << io_.err.str();
+  ASSERT_EQ(Run({"other:v1"}), 0) << io_.err.str();
+  EXPECT_EQ(io_.out.str(),
+            fmt::format("v1: Pulling from library/other\n"
+                        "Digest: {}\n"
+                        "Status: Downloaded newer image for other:v1\n"
+                        "docker.io/library/other:v1\n",
+                        image_.manifest_digest().text()));
+}
+
+TEST_F(ImgpullTest, SaysNothingOfPullingWhatIsNotThere) {
+  const std::string at = registry_.authority() + "/library/";
+  EXPECT_EQ(Run({at + "app:nope"}), 1);
+  EXPECT_EQ(io_.out.str(), "");
+  EXPECT_EQ(Run({at + "none"}), 1);
+  EXPECT_EQ(io_.out.str(), "Using default tag: latest\n");
+}
+
 TEST_F(ImgpullTest, QuietPrintsTheReferenceAlone) {
   MirrorDockerHub();
   ASSERT_EQ(Run({"-q", "app"}), 0) << io_.err.str();

@@ -70,7 +70,7 @@ Result<NamedImage> OpenRegistryImage(const ImageName& name,
     IMGMOUNT_TRY(source, open(reference));
   }
   return NamedImage{.name = reference.Canonical(),
-                    .familiar = reference.Familiar(),
+                    .familiar = reference.Effective().Familiar(),
                     .selector = reference.Selector(),
                     .reference = reference,
                     .cache = cache,

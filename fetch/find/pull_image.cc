@@ -40,7 +40,10 @@ Status PullImage(NamedImage& named, const ResolvedImage& resolved,
 Status PullMissing(NamedImage& image, const ResolvedImage& resolved,
                    const std::string& text, PullProgress& progress) {
   if (IsComplete(image, resolved)) return {};
-  if (image.reference) progress.Start(text, *image.reference);
+  if (image.reference) {
+    progress.Start(text);
+    progress.Found(*image.reference);
+  }
   IMGMOUNT_CHECK(PullImage(image, resolved, progress));
   if (image.reference) {
     progress.Finish(resolved.published.digest, image.familiar);

@@ -25,10 +25,12 @@ void Print(std::ostream& out, const Json& event) {
 JsonProgress::JsonProgress(std::ostream& out, Clock clock)
     : out_(out), clock_(std::move(clock)) {}
 
-void JsonProgress::Start(const std::string&, const Reference& reference) {
+void JsonProgress::Start(const std::string&) {}
+
+void JsonProgress::Found(const Reference& reference) {
   const MutexLock lock(mutex_);
-  Print(out_, {{"status", "Pulling from " + reference.repository},
-               {"id", reference.Selector()}});
+  Print(out_,
+        {{"status", PullingFrom(reference)}, {"id", PulledName(reference)}});
 }
 
 void JsonProgress::Finish(const Digest& published,

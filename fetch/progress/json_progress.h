@@ -31,7 +31,8 @@ class JsonProgress : public PullProgress {
   explicit JsonProgress(std::ostream& out,
                         Clock clock = std::chrono::steady_clock::now);
 
-  void Start(const std::string& text, const Reference& reference) override;
+  void Start(const std::string& text) override;
+  void Found(const Reference& reference) override;
   void Finish(const Digest& published, const std::string& familiar) override;
   void ShowName(const std::string& name, const Digest& published) override;
   void OnImage(const Image& image) override;

@@ -26,7 +26,9 @@ class JsonProgressTest : public ::testing::Test {
 };
 
 TEST_F(JsonProgressTest, EventsAreThoseOfDockersApi) {
-  progress_.Start("nginx", *Reference::Parse("nginx"));
+  progress_.Start("nginx");
+  EXPECT_EQ(Take(), "");
+  progress_.Found(*Reference::Parse("nginx"));
   EXPECT_EQ(Take(), R"({"status":"Pulling from library/nginx","id":"latest"})"
                     "\n");
   progress_.OnLayer(layer_, Step::kPullingFsLayer, 0, 9);

@@ -51,15 +51,18 @@ void PullDisplay::Line(const std::string& text) {
   if (style_ != Style::kQuiet) out_ << text << '\n' << std::flush;
 }
 
-void PullDisplay::Start(const std::string& text, const Reference& reference) {
+void PullDisplay::Start(const std::string& text) {
   const MutexLock lock(mutex_);
   // A tag stands behind the last slash; a colon before it belongs to a port.
   const bool says_which =
       text.find('@') != std::string::npos ||
       text.find(':', text.rfind('/') + 1) != std::string::npos;
   if (!says_which) Line("Using default tag: latest");
-  Line(fmt::format("{}: Pulling from {}", reference.Selector(),
-                   reference.repository));
+}
+
+void PullDisplay::Found(const Reference& reference) {
+  const MutexLock lock(mutex_);
+  Line(PulledName(reference) + ": " + PullingFrom(reference));
 }
 
 void PullDisplay::Finish(const Digest& published, const std::string& familiar) {

@@ -38,7 +38,8 @@ class PullDisplay : public PullProgress {
   PullDisplay(std::ostream& out, Style style, SizeSource size, Clock clock);
   ~PullDisplay() override;
 
-  void Start(const std::string& text, const Reference& reference) override;
+  void Start(const std::string& text) override;
+  void Found(const Reference& reference) override;
   void Finish(const Digest& published, const std::string& familiar) override;
   void ShowName(const std::string& name, const Digest& published) override;
   void OnImage(const Image& image) override;

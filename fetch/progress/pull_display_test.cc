@@ -116,7 +116,9 @@ class PullDisplayTest : public ::testing::Test {
 TEST_F(PullDisplayTest, BeginsLikeDocker) {
   const auto first_lines = [&](const std::string& text) {
     out_.str("");
-    Show(Style::kPlain).Start(text, *Reference::Parse(text));
+    auto display = Show(Style::kPlain);
+    display.Start(text);
+    display.Found(*Reference::Parse(text));
     return out_.str();
   };
   EXPECT_EQ(first_lines("nginx"),
@@ -125,8 +127,10 @@ TEST_F(PullDisplayTest, BeginsLikeDocker) {
   EXPECT_EQ(first_lines("localhost:5000/x"),
             "Using default tag: latest\nlatest: Pulling from x\n");
   const std::string digest = "sha256:" + std::string(64, 'a');
-  EXPECT_EQ(first_lines("user/x@" + digest),
-            digest + ": Pulling from user/x\n");
+  const std::string whole = "docker.io/user/x@" + digest;
+  EXPECT_EQ(first_lines("user/x@" + digest), whole + ": Pulling from user/x\n");
+  EXPECT_EQ(first_lines("user/x:1@" + digest),
+            whole + ": Pulling from user/x\n");
 }
 
 TEST_F(PullDisplayTest, EndsLikeDocker) {
@@ -161,7 +165,8 @@ TEST_F(PullDisplayTest, APipeGetsALinePerChangeAndNoBytes) {
 
 TEST_F(PullDisplayTest, QuietIsSilent) {
   auto display = Show(Style::kQuiet);
-  display.Start("nginx", *Reference::Parse("nginx"));
+  display.Start("nginx");
+  display.Found(*Reference::Parse("nginx"));
   display.OnImage(image_);
   display.OnLayer(Layer(0), Step::kPullingFsLayer, 0, 1);
   display.Finish(Layer(0), "nginx");

@@ -15,8 +15,10 @@ namespace imgmount {
 
 class PullProgress : public PullObserver {
  public:
-  // "latest: Pulling from library/nginx"; `text` is what the user typed.
-  virtual void Start(const std::string& text, const Reference& reference) = 0;
+  // "Using default tag: latest", where `text`, as the user typed it, has none.
+  virtual void Start(const std::string& text) = 0;
+  // "latest: Pulling from library/nginx", once the image has been found.
+  virtual void Found(const Reference& reference) = 0;
   // "Digest: …" and "Status: …".
   virtual void Finish(const Digest& published, const std::string& familiar) = 0;
   // What a script wants to know: the image's whole name. Also when quiet.

@@ -35,6 +35,15 @@ bool CountsBytes(Step step) {
   return step == Step::kDownloading || step == Step::kExtracting;
 }
 
+std::string PullingFrom(const Reference& reference) {
+  return "Pulling from " + reference.repository;
+}
+
+std::string PulledName(const Reference& reference) {
+  return reference.digest ? reference.Effective().Canonical()
+                          : reference.Selector();
+}
+
 std::string StatusLine(bool downloaded, const std::string& familiar) {
   return fmt::format(
       "Status: {} for {}",

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "fetch/source/pull_observer.h"
+#include "meta/image/reference.h"
 
 namespace imgmount {
 
@@ -14,6 +15,11 @@ std::string StepText(PullObserver::Step step, uint64_t done);
 
 // Steps that are told again and again, with the bytes done.
 bool CountsBytes(PullObserver::Step step);
+
+// "Pulling from library/nginx", and in front of it "latest", or the whole name
+// with a digest.
+std::string PullingFrom(const Reference& reference);
+std::string PulledName(const Reference& reference);
 
 // "Status: Downloaded newer image for nginx:latest".
 std::string StatusLine(bool downloaded, const std::string& familiar);

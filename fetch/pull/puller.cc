@@ -49,6 +49,33 @@ bool IsNamed(const Cache& cache, const std::string& name,
   return descriptor && descriptor->digest == published.digest;
 }
 
+// Whether the image is in the cache, by whatever name: with the same config,
+// which gives an image its ID.
+bool IsKnown(const Cache& cache, const ResolvedImage& resolved,
+             const std::vector<Cache::NamedImage>& names,
+             const Platform& platform) {
+  return std::any_of(names.begin(), names.end(), [&](const auto& it) {
+    if (it.descriptor.digest == resolved.published.digest) return true;
+    const auto image = cache.Load(it.descriptor, platform);
+    return image && image->manifest.config.digest ==
+                        resolved.image.manifest.config.digest;
+  });
+}
+
+// Whether `name` has a digest, and a tag of its repository stands for the same:
+// a pull of that tag has made the name known as well.
+bool HasPulledTag(const std::string& name, const Descriptor& published,
+                  const std::vector<Cache::NamedImage>& names) {
+  const auto wanted = Reference::Parse(name);
+  if (!wanted || !wanted->digest) return false;
+  return std::any_of(names.begin(), names.end(), [&](const auto& it) {
+    const auto other = Reference::Parse(it.name);
+    return other && other->registry == wanted->registry &&
+           other->repository == wanted->repository &&
+           it.descriptor.digest == published.digest;
+  });
+}
+
 struct LayerJob {
   const Descriptor* layer;
   const DiffId* diff_id;
@@ -124,10 +151,9 @@ class JobRunner {
 };
 
 // What Docker shows before anything is downloaded.
-void Announce(const Image& image, const std::vector<LayerJob>& jobs,
+void Announce(const std::vector<LayerJob>& jobs,
               const std::vector<LayerJob>& missing, size_t threads,
               PullObserver& observer) {
-  observer.OnImage(image);
   const auto tell = [&](const LayerJob& job, Step step) {
     observer.OnLayer(job.layer->digest, step, 0, job.layer->size);
   };
@@ -175,9 +201,15 @@ Status Pull(Source& source, const ResolvedImage& resolved,
   }
   const size_t threads =
       static_cast<size_t>(std::max(options.max_concurrent_downloads, 1));
-  if (!missing.empty() || !named) {
-    Announce(image, jobs, missing, threads, observer);
+  bool is_new = !missing.empty();
+  bool shows_layers = !missing.empty();
+  if (missing.empty() && !named) {
+    IMGMOUNT_TRY(const auto names, cache.List());
+    is_new = !HasPulledTag(name, resolved.published, names);
+    shows_layers = !IsKnown(cache, resolved, names, options.platform);
   }
+  if (is_new) observer.OnImage(image);
+  if (shows_layers) Announce(jobs, missing, threads, observer);
 
   JobRunner runner(options.cancel);
   IMGMOUNT_CHECK(runner.Run(missing.size(), threads, [&](size_t i) -> Status {

@@ -176,6 +176,27 @@ TEST_F(PullerTest, SharedLayersArePulledOnce) {
   EXPECT_EQ(registry_.http().CountOf(BlobPath(0)), 1u);
 }
 
+TEST_F(PullerTest, AnImageThatHasAnotherNameIsNewButItsLayersAreNot) {
+  ASSERT_TRUE(Pull(Name()));
+  observer_.steps.clear();
+  observer_.images = 0;
+  registry_.AddImage("app", "alias", image_);
+  ASSERT_TRUE(Pull(Name("alias")));
+  EXPECT_EQ(observer_.images, 1);
+  EXPECT_THAT(observer_.steps, IsEmpty());
+}
+
+TEST_F(PullerTest, ADigestIsKnownByTheTagThatWasPulled) {
+  ASSERT_TRUE(Pull(Name()));
+  observer_.images = 0;
+  registry_.AddImage("other", "latest", image_);
+  const std::string digest = "@" + image_.manifest_digest().text();
+  ASSERT_TRUE(Pull(registry_.authority() + "/app" + digest));
+  EXPECT_EQ(observer_.images, 0);
+  ASSERT_TRUE(Pull(registry_.authority() + "/other" + digest));
+  EXPECT_EQ(observer_.images, 1);
+}
+
 TEST_F(PullerTest, ALayerThatStandsTwiceIsPulledOnce) {
   const TestImage twice({LargeTar(5), LargeTar(6), LargeTar(5)});
   registry_.AddImage("app", "twice", twice);

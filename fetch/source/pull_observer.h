@@ -25,8 +25,10 @@ class PullObserver {
     kRetrying,  // done = seconds
   };
   virtual ~PullObserver() = default;
-  virtual void OnImage(const Image& image) = 0;  // before any layer
-  // Not called at all for an image that is complete already, as Docker.
+  // An image that is not there yet, or not by this name; before any layer.
+  virtual void OnImage(const Image& image) = 0;
+  // Not called at all for an image that is there already, by whatever name, as
+  // Docker.
   virtual void OnLayer(const Digest& layer, Step step, uint64_t done,
                        uint64_t total) = 0;
 };

@@ -228,6 +228,12 @@ std::string Reference::Familiar() const {
   return text;
 }
 
+Reference Reference::Effective() const {
+  Reference effective = *this;
+  if (digest) effective.tag.reset();
+  return effective;
+}
+
 std::string Reference::Selector() const {
   return digest ? digest->text() : tag.value_or("latest");
 }

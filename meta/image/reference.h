@@ -34,6 +34,9 @@ struct Reference {
   std::string Familiar() const;
   // Familiar, without tag and digest: "nginx", "user/app".
   std::string FamiliarName() const;
+  // Without the tag where there is a digest: what Docker's engine is asked for,
+  // and names in what it says.
+  Reference Effective() const;
   // What to ask the registry for: the digest, else the tag.
   std::string Selector() const;
 

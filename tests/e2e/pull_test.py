@@ -3,6 +3,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -49,7 +50,11 @@ class PullOfNginx(harness.EndToEnd):
 
     def test_layers_that_are_there_are_not_fetched_again(self):
         self.out_of("imgpull", "nginx")
-        self.hub.push(f"oci:{NGINX}:latest", "library/other:1", "--format=v2s2")
+        other = self.scratch / "other"
+        shutil.copytree(NGINX, other)
+        subprocess.run(["umoci", "config", "--image", f"{other}:latest",
+                        "--config.label", "another=image"], check=True)
+        self.hub.push(f"oci:{other}:latest", "library/other:1", "--format=v2s2")
         before = len(self.hub.requests())
         out = self.out_of("imgpull", "other:1")
         for layer in self.layers():
