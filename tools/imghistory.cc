@@ -31,9 +31,9 @@ constexpr char kTool[] = "imghistory";
 constexpr char kExamples[] = R"(
 Shows how the image was built, newest step first, in the format of
 `docker history`. Reads manifest and config only, from the cache or the
-registry; no layer is downloaded for it. SIZE counts the bytes of file contents
-that a step added; of a layer that was never pulled only its compressed size is
-known, and marked: ~28.1MB.
+registry; no layer is downloaded for it. SIZE counts what a step added: the
+bytes of files, and of what symlinks point to. Of a layer that was never pulled
+only its compressed size is known, and marked: ~28.1MB.
 
 With --path, what the layers did to one path: A it came, C it was replaced, D it
 was deleted. The layers are pulled for that.

@@ -34,7 +34,7 @@ struct Efficiency {
 Result<Efficiency> MeasureEfficiency(LayerStates& states);
 
 struct LayerBytes {
-  uint64_t content = 0;  // of the layer's files: Docker's SIZE
+  uint64_t content = 0;  // of the layer's files
   uint64_t hidden = 0;   // of those that nobody sees in the image
 };
 

@@ -45,7 +45,7 @@ std::vector<HistoryRow> HistoryOf(const Image& image, const Cache& cache) {
         .comment = entry.comment};
     if (!entry.empty_layer && layer < layers.size()) {
       const auto facts = LoadFacts(cache, layers[layer].digest);
-      row.size = facts ? facts->content_bytes : layers[layer].size;
+      row.size = facts ? facts->diff_size : layers[layer].size;
       row.size_is_compressed = !facts;
       row.layer = layer++;
     }

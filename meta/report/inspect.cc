@@ -103,7 +103,7 @@ uint64_t SizeOf(const Image& image, const Cache& cache) {
   for (const Descriptor& layer : image.manifest.layers) {
     const auto facts = LoadFacts(cache, layer.digest);
     all_indexed = all_indexed && facts;
-    content += facts ? facts->content_bytes : 0;
+    content += facts ? facts->diff_size : 0;
     compressed += layer.size;
   }
   return all_indexed ? content : compressed;

@@ -18,7 +18,7 @@ constexpr size_t kMaxFactsBytes = 4 << 10;
 nlohmann::ordered_json ToJson(const LayerFacts& facts) {
   return {{"diff_id", facts.diff_id.text()},
           {"uncompressed_size", facts.uncompressed_size},
-          {"content_bytes", facts.content_bytes}};
+          {"diff_size", facts.diff_size}};
 }
 
 // Of the facts, and of whose they are.
@@ -38,9 +38,12 @@ Result<LayerFacts> LoadFacts(const Cache& cache, const Digest& layer) {
   IMGMOUNT_TRY(const auto diff_id_text, object.String("diff_id"));
   IMGMOUNT_TRY(const auto diff_id, DiffId::Parse(diff_id_text));
   IMGMOUNT_TRY(const auto uncompressed, object.Number("uncompressed_size"));
-  IMGMOUNT_TRY(const auto content, object.Number("content_bytes"));
-  if (!uncompressed || !content) return object.Wrong("", "is incomplete");
-  LayerFacts facts{diff_id, *uncompressed, *content};
+  IMGMOUNT_TRY(const auto diff_size, object.Number("diff_size"));
+  if (json.contains("content_bytes")) {
+    return Fail(ErrorCode::kNotFound, path.string() + ": is an older one");
+  }
+  if (!uncompressed || !diff_size) return object.Wrong("", "is incomplete");
+  LayerFacts facts{diff_id, *uncompressed, *diff_size};
   IMGMOUNT_TRY(const auto checksum, object.String("checksum"));
   if (checksum != Checksum(layer, facts)) {
     return object.Wrong("checksum", "does not fit");
@@ -51,7 +54,7 @@ Result<LayerFacts> LoadFacts(const Cache& cache, const Digest& layer) {
 Result<FirstPassResult> FinishPass(const Cache& cache, FirstPass& pass) {
   IMGMOUNT_TRY(FirstPassResult result, pass.Finish());
   const LayerFacts facts{result.diff_id, result.uncompressed_size,
-                         result.index.content_bytes()};
+                         result.index.diff_size()};
   nlohmann::ordered_json json = ToJson(facts);
   json["checksum"] = Checksum(result.digest, facts);
   IMGMOUNT_TRY(

@@ -17,10 +17,11 @@ namespace imgmount {
 struct LayerFacts {
   DiffId diff_id;  // as hashed, not as promised
   uint64_t uncompressed_size = 0;
-  uint64_t content_bytes = 0;  // Docker's SIZE
+  uint64_t diff_size = 0;  // as LayerIndex::diff_size()
 };
 
-// kNotFound, or kCorrupt for a file that is not intact.
+// kNotFound (so, too, for what an older imgmount wrote down), or kCorrupt for a
+// file that is not intact.
 Result<LayerFacts> LoadFacts(const Cache& cache, const Digest& layer);
 
 // Ends a pass whose folder is the layer's, and writes the facts down.

@@ -85,7 +85,19 @@ TEST_F(LayerStoreTest, WritesDownWhatTheFirstPassFound) {
   ASSERT_TRUE(facts) << facts.error().message();
   EXPECT_EQ(facts->diff_id, image.config.diff_ids[0]);
   EXPECT_EQ(facts->uncompressed_size, lower_.size());
-  EXPECT_EQ(facts->content_bytes, 5u);
+  EXPECT_EQ(facts->diff_size, 5u);
+}
+
+TEST_F(LayerStoreTest, FactsOfAnOlderVersionAreFoundAnew) {
+  const Image image = MakeImage({lower_});
+  ASSERT_TRUE(Load(image, 0));
+  std::ofstream(FolderOf(image, 0) / "facts.json") << fmt::format(
+      R"({{"diff_id":"{}","uncompressed_size":{},"content_bytes":5,"checksum":"0"}})",
+      image.config.diff_ids[0].text(), lower_.size());
+  const Digest& layer = image.manifest.layers[0].digest;
+  EXPECT_EQ(LoadFacts(cache_, layer).error().code(), ErrorCode::kNotFound);
+  ASSERT_TRUE(Load(image, 0));
+  EXPECT_EQ(LoadFacts(cache_, layer)->diff_size, 5u);
 }
 
 TEST_F(LayerStoreTest, MakesNothingTwice) {

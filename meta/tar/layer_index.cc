@@ -222,13 +222,22 @@ Status LayerIndex::Add(const LayerEntry& entry) {
     return checked;
   }
   records_.push_back(record);
-  if (entry.type == EntryType::kRegular) CountContent(entry.size);
+  CountBytes(record);
   return {};
 }
 
-void LayerIndex::CountContent(uint64_t size) {
+void LayerIndex::CountBytes(const Record& record) {
+  const auto type = static_cast<EntryType>(attributes_[record.attributes].type);
   // Sparse files may claim anything: stop at the end, do not wrap.
-  content_bytes_ += std::min(size, kMaxSize - content_bytes_);
+  const auto add = [](uint64_t& sum, uint64_t size) {
+    sum += std::min(size, kMaxSize - sum);
+  };
+  if (type == EntryType::kRegular) {
+    add(content_bytes_, record.size);
+    add(diff_size_, record.size);
+  } else if (type == EntryType::kSymlink) {
+    add(diff_size_, record.link_length);
+  }
 }
 
 Status LayerIndex::CheckRecord(const Record& r) const {
@@ -366,9 +375,7 @@ Result<LayerIndex> LayerIndex::Parse(std::span<const std::byte> bytes,
   }
   for (const Record& r : index.records_) {
     IMGMOUNT_CHECK(index.CheckRecord(r));
-    const auto type =
-        static_cast<EntryType>(index.attributes_[r.attributes].type);
-    if (type == EntryType::kRegular) index.CountContent(r.size);
+    index.CountBytes(r);
   }
   return index;
 }

@@ -52,9 +52,12 @@ class LayerIndex {
   size_t size() const { return records_.size(); }
   EntryView entry(size_t i) const;
 
-  // Bytes of file contents the layer adds: Docker's SIZE. Hard links count
-  // once, sparse files by their logical size (as archive/tar reports it).
+  // Bytes of file contents the layer adds. Hard links count once, sparse files
+  // by their logical size (as archive/tar reports it).
   uint64_t content_bytes() const { return content_bytes_; }
+  // Docker's SIZE, its DiffSize: what the sizes of the unpacked files add up
+  // to, directories apart. A symlink's size is the length of its target.
+  uint64_t diff_size() const { return diff_size_; }
 
   // About how much memory it takes while it grows.
   uint64_t memory_bytes() const;
@@ -101,7 +104,7 @@ class LayerIndex {
   };
 
   uint32_t InternXattrs(const std::vector<Xattr>& xattrs);
-  void CountContent(uint64_t size);
+  void CountBytes(const Record& record);
   Status CheckRecord(const Record& record) const;
 
   std::vector<Record> records_;
@@ -110,6 +113,7 @@ class LayerIndex {
   std::vector<Attributes> attributes_;
   std::vector<std::vector<Xattr>> xattr_sets_{1};
   uint64_t content_bytes_ = 0;
+  uint64_t diff_size_ = 0;
   uint64_t xattr_bytes_ = 0;
   // For Add() only: what is stored once, by value and by hash.
   std::map<Attributes, uint32_t> attribute_numbers_;

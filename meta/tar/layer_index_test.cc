@@ -226,7 +226,50 @@ TEST(LayerIndex, ContentBytesDoNotWrap) {
     e.path = std::to_string(i);
     ASSERT_TRUE(index.Add(e));
   }
+  e = LayerEntry();
+  e.path = "link";
+  e.type = EntryType::kSymlink;
+  e.link_target = "target";
+  ASSERT_TRUE(index.Add(e));
   EXPECT_EQ(index.content_bytes(), uint64_t{INT64_MAX});
+  EXPECT_EQ(index.diff_size(), uint64_t{INT64_MAX});
+}
+
+// What Docker Engine 20.10 says of such layers, with overlay2.
+TEST(LayerIndex, CountsSymlinksAsDockerDoes) {
+  using Type = EntryType;
+  struct Item {
+    Type type;
+    std::string path;
+    std::string target;
+    uint64_t size;
+  };
+  const auto diff_size = [](const std::vector<Item>& items) {
+    LayerIndex index;
+    for (const Item& item : items) {
+      LayerEntry e;
+      e.type = item.type;
+      e.path = item.path;
+      e.link_target = item.target;
+      e.size = item.size;
+      EXPECT_TRUE(index.Add(e));
+    }
+    const auto loaded = LayerIndex::Parse(Bytes(index.Serialize()));
+    EXPECT_EQ(loaded->diff_size(), index.diff_size());
+    return index.diff_size();
+  };
+  EXPECT_EQ(diff_size({{Type::kDirectory, "var", "", 0},
+                       {Type::kSymlink, "var/a", "/dev/stdout", 0},
+                       {Type::kSymlink, "var/b", "/dev/stderr", 0}}),
+            22u);
+  EXPECT_EQ(diff_size({{Type::kSymlink, "a", "1234567", 0},
+                       {Type::kHardLink, "b", "a", 0}}),
+            7u);
+  EXPECT_EQ(diff_size({{Type::kRegular, "a", "", 100},
+                       {Type::kHardLink, "b", "a", 0},
+                       {Type::kFifo, "c", "", 0},
+                       {Type::kWhiteout, "d", "", 0}}),
+            100u);
 }
 
 TEST(LayerIndex, OwnersAndXattrsAreStoredOnce) {

@@ -118,7 +118,7 @@ class Verifier {
     const fs::path folder = cache_.LayerFolder(digest);
     IMGMOUNT_TRY(const LayerIndex index,
                  LayerIndex::Load(folder / kIndexFile, digest.text()));
-    if (index.content_bytes() != facts.content_bytes) {
+    if (index.diff_size() != facts.diff_size) {
       return Fail(ErrorCode::kCorrupt, "index and facts.json disagree");
     }
     auto opened = SpanTable::Open(folder / kSpansFile);
