@@ -7,6 +7,7 @@
 #include <string_view>
 #include <variant>
 
+#include "meta/base/zoned_time.h"
 #include "meta/image/json.h"
 #include "meta/store/layer_facts.h"
 #include "meta/store/mount_record.h"
@@ -170,7 +171,8 @@ Result<Json> InspectImage(const Image& image,
   if (!config.history.empty()) {
     AddIfAny(out, "Comment", config.history.back().comment);
   }
-  AddIfAny(out, "Created", config.created);
+  const auto created = ZonedTime::Parse(config.created);
+  AddIfAny(out, "Created", created ? created->Text() : config.created);
   AddIfAny(out, "Author", config.author);
   out["Config"] = ConfigObject(document.value("config", Json()));
   out["Architecture"] = config.platform.architecture;

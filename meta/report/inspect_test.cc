@@ -19,7 +19,7 @@ namespace {
 using testing::TarBuilder;
 
 constexpr char kConfig[] = R"({
-  "created":"2024-02-15T00:00:00Z","author":"me","architecture":"arm64",
+  "created":"2024-02-15T00:00:00.120+00:00","author":"me","architecture":"arm64",
   "variant":"v8","os":"linux","os.version":"1.2",
   "history":[{"comment":"first"},{"comment":"last"}],
   "config":{"StopSignal":"SIGQUIT","Cmd":["nginx"],"Env":["A=b&c"],
@@ -64,7 +64,7 @@ TEST_F(InspectTest, PrintsDockersFieldsInDockersOrder) {
         "x@{}"
     ],
     "Comment": "last",
-    "Created": "2024-02-15T00:00:00Z",
+    "Created": "2024-02-15T00:00:00.12Z",
     "Author": "me",
     "Config": {{
         "ExposedPorts": {{
