@@ -80,7 +80,8 @@ void Declare(CLI::App& app, Arguments& args) {
                "Rounded sizes and ages; --human=false for exact ones")
       ->default_str("true");
   app.add_flag("--layers", args.layers,
-               "Two more columns: the layer's digest and its compressed size");
+               "Two more columns: the layer's digest and its compressed size; "
+               "also layers that no step tells of");
   app.add_option("--format", args.format,
                  "table, json, or a Go template for each row; \"table "
                  "TEMPLATE\" aligns it below headers")
@@ -137,7 +138,8 @@ Result<std::string> Run(const Arguments& args, const ToolIo& io) {
                              .human = args.human,
                              .now = std::time(nullptr)};
   std::vector<nlohmann::ordered_json> fields;
-  for (const HistoryRow& row : HistoryOf(resolved.image, named.cache)) {
+  for (const HistoryRow& row :
+       HistoryOf(resolved.image, named.cache, args.layers)) {
     fields.push_back(HistoryFields(row, resolved.image, format));
   }
   std::vector<nlohmann::ordered_json> data = fields;

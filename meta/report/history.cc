@@ -33,7 +33,8 @@ std::string SizeText(uint64_t bytes, bool human) {
 
 }  // namespace
 
-std::vector<HistoryRow> HistoryOf(const Image& image, const Cache& cache) {
+std::vector<HistoryRow> HistoryOf(const Image& image, const Cache& cache,
+                                  bool all_layers) {
   const std::vector<Descriptor>& layers = image.manifest.layers;
   std::vector<HistoryRow> rows;
   size_t layer = 0;
@@ -52,7 +53,9 @@ std::vector<HistoryRow> HistoryOf(const Image& image, const Cache& cache) {
     rows.push_back(std::move(row));
   };
   for (const HistoryEntry& entry : image.config.history) add(entry);
-  while (layer < layers.size()) add({image.config.created, {}, {}, {}, false});
+  while (all_layers && layer < layers.size()) {
+    add({image.config.created, {}, {}, {}, false});
+  }
   std::reverse(rows.begin(), rows.end());
   if (!rows.empty()) rows.front().id = image.manifest.config.digest.text();
   return rows;

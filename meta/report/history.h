@@ -27,8 +27,10 @@ struct HistoryRow {
 
 // Newest first. Layer sizes come from the cache's derived files. Histories
 // that do not fit the layers are no error: layers that no step accounts for
-// come on top, steps without a layer count 0 bytes.
-std::vector<HistoryRow> HistoryOf(const Image& image, const Cache& cache);
+// come on top with `all_layers` (Docker leaves them out), steps without a layer
+// count 0 bytes.
+std::vector<HistoryRow> HistoryOf(const Image& image, const Cache& cache,
+                                  bool all_layers = false);
 
 struct HistoryFormat {
   bool truncate = true;

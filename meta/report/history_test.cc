@@ -94,7 +94,7 @@ TEST_F(HistoryTest, CutsLongCommandsUnlessAskedNotTo) {
   const std::string command = "RUN a\tb" + std::string(60, 'x');
   const Image image =
       MakeImage(nlohmann::json::array({{{"created_by", command}}}).dump());
-  const auto rows = HistoryOf(image, cache_);
+  const auto rows = HistoryOf(image, cache_, /*all_layers=*/true);
   EXPECT_EQ(FieldsOf(rows[1], image)["CreatedBy"],
             "RUN a b" + std::string(37, 'x') + "…");
   EXPECT_EQ(FieldsOf(rows[1], image, false)["CreatedBy"],
@@ -116,12 +116,21 @@ TEST_F(HistoryTest, CutsIdsUnlessAskedNotTo) {
 
 TEST_F(HistoryTest, PutsLayersThatNoStepMadeOnTop) {
   const Image image = MakeImage(R"([{"created_by":"ADD a"}])");
-  const auto rows = HistoryOf(image, cache_);
+  const auto rows = HistoryOf(image, cache_, /*all_layers=*/true);
   ASSERT_EQ(rows.size(), 2u);
   EXPECT_EQ(rows[0].created_by, "");
   EXPECT_EQ(rows[0].layer, 1u);
   EXPECT_EQ(rows[0].created, ParseRfc3339("2024-02-15T00:00:00Z")->seconds);
   EXPECT_EQ(rows[1].layer, 0u);
+}
+
+TEST_F(HistoryTest, LeavesThemOutAsDockerDoes) {
+  const Image image = MakeImage(R"([{"created_by":"ADD a"}])");
+  const auto rows = HistoryOf(image, cache_);
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].id, image.manifest.config.digest.text());
+  EXPECT_EQ(rows[0].layer, 0u);
+  EXPECT_TRUE(HistoryOf(MakeImage("[]"), cache_).empty());
 }
 
 TEST_F(HistoryTest, CountsNothingForStepsWhoseLayerIsMissing) {
