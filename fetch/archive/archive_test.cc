@@ -13,6 +13,7 @@
 #include "fetch/find/pull_image.h"
 #include "fetch/find/resolve_image.h"
 #include "tests/support/fake_registry.h"
+#include "tests/support/hostile_json.h"
 #include "tests/support/tar_builder.h"
 
 namespace imgmount {
@@ -21,6 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using testing::TarBuilder;
 using testing::TestImage;
 
@@ -215,6 +217,21 @@ TEST_F(ArchiveTest, WhatIsNoArchiveIsTold) {
     EXPECT_THAT(ErrorOf(Pull("docker-archive:" + file)),
                 HasSubstr("not docker save's"));
   }
+}
+
+TEST_F(ArchiveTest, AHostileManifestOfADockerArchiveIsRefused) {
+  const auto refusal = [&](const std::string& member) {
+    const std::string file = Write(
+        "bad.tar",
+        TarBuilder()
+            .File("c", "{}")
+            .File("manifest.json", R"([{"Config":"c","x":)" + member + "}]")
+            .Build());
+    return ErrorOf(Pull("docker-archive:" + file));
+  };
+  EXPECT_THAT(refusal("0"), Not(HasSubstr("not docker save's")));
+  EXPECT_THAT(refusal(testing::DeepJson()), HasSubstr("nested deeper than"));
+  EXPECT_THAT(refusal(testing::LargeJson()), HasSubstr("more than 1000000"));
 }
 
 TEST_F(ArchiveTest, ACutArchiveIsRefused) {

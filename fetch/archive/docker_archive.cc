@@ -13,14 +13,14 @@
 #include "fetch/archive/oci_archive.h"
 #include "fetch/http/content_range.h"
 #include "meta/image/image_config.h"
+#include "meta/image/json.h"
 #include "meta/image/reference.h"
 #include "meta/layer/first_pass.h"
 
 namespace imgmount {
 namespace {
 
-using Json = nlohmann::json;
-
+constexpr char kManifestFile[] = "manifest.json";
 constexpr size_t kMaxManifestFile = 16 << 20;
 // As the first pass limits layers.
 constexpr uint64_t kMaxInflation = 1100;
@@ -33,41 +33,35 @@ struct SavedImage {
   std::vector<std::string> tags;
 };
 
-std::optional<std::vector<std::string>> Strings(const Json& object,
-                                                const char* key) {
-  std::vector<std::string> strings;
-  const auto found = object.find(key);
-  if (found == object.end() || found->is_null()) return strings;
-  if (!found->is_array()) return {};
-  for (const Json& element : *found) {
-    if (!element.is_string()) return {};
-    strings.push_back(element.get<std::string>());
+Result<std::vector<SavedImage>> ParseImages(std::string_view text) {
+  IMGMOUNT_TRY(const nlohmann::json list,
+               ParseJson(text, kManifestFile, kMaxManifestFile));
+  if (!list.is_array()) {
+    return Fail(ErrorCode::kCorrupt,
+                fmt::format("{}: must be an array", kManifestFile));
   }
-  return strings;
+  std::vector<SavedImage> images;
+  for (const nlohmann::json& element : list) {
+    IMGMOUNT_TRY(const JsonObject object,
+                 JsonObject::Of(element, kManifestFile));
+    SavedImage& image = images.emplace_back();
+    IMGMOUNT_TRY(image.config, object.String("Config"));
+    if (image.config.empty()) return object.Wrong("Config", "missing");
+    IMGMOUNT_TRY(image.layers, object.Strings("Layers"));
+    IMGMOUNT_TRY(image.tags, object.Strings("RepoTags"));
+  }
+  return images;
 }
 
 Result<std::vector<SavedImage>> ReadImages(const TarFiles& files) {
   IMGMOUNT_TRY(const std::string text,
-               files.ReadText("manifest.json", kMaxManifestFile));
-  const auto malformed = [&] {
-    return Fail(ErrorCode::kCorrupt,
-                files.name() + ": its manifest.json is not docker save's");
-  };
-  const Json list = Json::parse(text, nullptr, false);
-  if (!list.is_array()) return malformed();
-  std::vector<SavedImage> images;
-  for (const Json& element : list) {
-    if (!element.is_object() || !element.contains("Config") ||
-        !element["Config"].is_string()) {
-      return malformed();
-    }
-    auto layers = Strings(element, "Layers");
-    auto tags = Strings(element, "RepoTags");
-    if (!layers || !tags) return malformed();
-    images.push_back({element["Config"].get<std::string>(), *std::move(layers),
-                      *std::move(tags)});
+               files.ReadText(kManifestFile, kMaxManifestFile));
+  auto images = ParseImages(text);
+  if (!images) {
+    return Failure(
+        images.error().In(files.name() + ": not docker save's archive"));
   }
-  if (images.empty()) {
+  if (images->empty()) {
     return Fail(ErrorCode::kNotFound, files.name() + ": has no images");
   }
   return images;

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "meta/base/base64.h"
+#include "meta/image/json.h"
 
 namespace imgmount {
 namespace {
@@ -42,9 +43,7 @@ std::string_view Normalised(std::string_view key) {
 }
 
 std::string StringAt(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>()
-                                                     : std::string();
+  return StringMember(object, key).value_or("");
 }
 
 // The entry of an object for the first key that has one; null for none.
@@ -103,7 +102,9 @@ Result<std::optional<AuthEntry>> FindAuthEntry(std::string_view json,
                                                const std::string& file_name,
                                                const std::string& registry,
                                                const std::string& repository) {
-  const Json config = Json::parse(json, nullptr, false);
+  const auto parsed = ParseJson(json, file_name, kMaxAuthFileBytes);
+  if (!parsed) return Fail(ErrorCode::kUsage, parsed.error().message());
+  const Json& config = *parsed;
   if (!config.is_object()) {
     return Fail(ErrorCode::kUsage, file_name + ": not a JSON object");
   }

@@ -5,6 +5,7 @@
 #ifndef IMGMOUNT_FETCH_AUTH_AUTH_FILE_H_
 #define IMGMOUNT_FETCH_AUTH_AUTH_FILE_H_
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,6 +30,8 @@ struct AuthEntry {
   std::string helper = {};  // "pass": docker-credential-pass is asked for `key`
   bool operator==(const AuthEntry&) const = default;
 };
+
+inline constexpr size_t kMaxAuthFileBytes = 4 << 20;
 
 // The best entry for registry ("docker.io", "localhost:5000") and repository.
 // Helpers of the registry go before logins in the file, a longer path before a

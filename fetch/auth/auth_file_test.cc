@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/support/hostile_json.h"
+
 namespace imgmount {
 namespace {
 
@@ -73,6 +75,19 @@ TEST(AuthFile, AMalformedFileIsNamedWithoutItsSecrets) {
     EXPECT_THAT(found.error().message(), HasSubstr("/home/me/config.json"));
     EXPECT_THAT(found.error().message(), Not(HasSubstr("secret")));
   }
+}
+
+TEST(AuthFile, AHostileFileIsRefused) {
+  const auto refusal = [](const std::string& member) {
+    const auto found =
+        FindAuthEntry(R"({"x":)" + member + "}", "config.json", "r.io", "x");
+    if (found) return std::string();
+    EXPECT_EQ(found.error().code(), ErrorCode::kUsage);
+    return found.error().message();
+  };
+  EXPECT_EQ(refusal("0"), "");
+  EXPECT_THAT(refusal(testing::DeepJson()), HasSubstr("nested deeper than"));
+  EXPECT_THAT(refusal(testing::LargeJson()), HasSubstr("more than 1000000"));
 }
 
 TEST(AuthFile, TheLongestPathDecides) {

@@ -9,11 +9,11 @@
 
 #include "fetch/auth/challenge.h"
 #include "fetch/http/error_body.h"
+#include "meta/image/json.h"
 
 namespace imgmount {
 namespace {
 
-using Json = nlohmann::json;
 using Kind = TransportError::Kind;
 
 constexpr size_t kMaxTokenAnswer = 1 << 20;
@@ -164,13 +164,11 @@ Attempt<std::string> Authenticator::FetchToken(
   if (!response.ok()) {
     return tl::unexpected(StatusError(response, server, "a token"));
   }
-  const Json answer = Json::parse(response.body, nullptr, false);
+  const auto answer =
+      ParseJson(response.body, server, kMaxTokenAnswer).value_or(nullptr);
   for (const char* key : {"access_token", "token"}) {
-    if (!answer.is_object() || !answer.contains(key)) continue;
-    const Json& token = answer[key];
-    if (token.is_string() && IsHeaderSafe(token.get<std::string>())) {
-      return "Bearer " + token.get<std::string>();
-    }
+    const auto token = StringMember(answer, key);
+    if (token && IsHeaderSafe(*token)) return "Bearer " + *token;
   }
   return FailAttempt(Error(ErrorCode::kCorrupt,
                            server + ": its answer holds no readable token"),

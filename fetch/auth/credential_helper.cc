@@ -15,6 +15,7 @@
 
 #include "fetch/http/http_client.h"
 #include "meta/base/file.h"
+#include "meta/image/json.h"
 
 namespace imgmount {
 namespace {
@@ -107,15 +108,10 @@ Result<std::optional<Credential>> AskHelper(const std::string& name,
                 fmt::format("{}: failed for {}: {}", program, registry,
                             Printable(output.text, 200)));
   }
-  const Json answer = Json::parse(output.text, nullptr, false);
-  const auto text = [&](const char* key) -> std::optional<std::string> {
-    if (!answer.is_object() || !answer.contains(key)) return {};
-    const Json& value = answer[key];
-    if (!value.is_string()) return {};
-    return value.get<std::string>();
-  };
-  const auto user = text("Username");
-  const auto secret = text("Secret");
+  const Json answer =
+      ParseJson(output.text, program, kMaxAnswer).value_or(Json());
+  const auto user = StringMember(answer, "Username");
+  const auto secret = StringMember(answer, "Secret");
   if (!user || !secret) {
     // What it said may hold the secret.
     return Fail(ErrorCode::kDenied, fmt::format("{}: no readable answer for {}",

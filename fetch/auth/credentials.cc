@@ -10,13 +10,12 @@
 namespace imgmount {
 namespace {
 
-constexpr size_t kMaxAuthFile = 4 << 20;
 constexpr char kOldDockerFile[] = "/.dockercfg";
 
 // What a file has; nothing where it does not exist.
 Result<std::optional<AuthEntry>> EntryIn(const std::string& file,
                                          const Endpoint& endpoint) {
-  auto text = ReadFile(file, kMaxAuthFile);
+  auto text = ReadFile(file, kMaxAuthFileBytes);
   if (text) {
     // The file of old Dockers is what "auths" holds now.
     if (file.ends_with(kOldDockerFile)) *text = R"({"auths":)" + *text + "}";

@@ -7,6 +7,7 @@
 
 #include <fstream>
 
+#include "tests/support/hostile_json.h"
 #include "tests/support/tar_builder.h"
 #include "tests/support/test_io.h"
 
@@ -159,6 +160,19 @@ TEST_F(CredentialsTest, AHelperThatFailsIsTold) {
   WriteHelper("test", "echo '{\"Secret\":\"s3cret\"}'");
   EXPECT_THAT(User(), AllOf(HasSubstr("no readable answer for r.io"),
                             Not(HasSubstr("s3cret"))));
+}
+
+TEST_F(CredentialsTest, AHostileHelpersAnswerIsRefused) {
+  options_.authfile = Write("auth.json", R"({"credsStore":"test"})").string();
+  const auto answered = [&](const std::string& member) {
+    const fs::path answer =
+        Write("answer", R"({"Username":"u","Secret":"s","x":)" + member + "}");
+    WriteHelper("test", "/bin/cat '" + answer.string() + "'");
+    return User();
+  };
+  EXPECT_EQ(answered("0"), "u");
+  EXPECT_THAT(answered(testing::DeepJson()), HasSubstr("no readable answer"));
+  EXPECT_THAT(answered(testing::LargeJson()), HasSubstr("no readable answer"));
 }
 
 TEST_F(CredentialsTest, AHelpersNameIsNoPath) {

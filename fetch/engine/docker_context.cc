@@ -7,6 +7,7 @@
 
 #include "meta/base/digest.h"
 #include "meta/base/file.h"
+#include "meta/image/json.h"
 
 namespace imgmount {
 namespace {
@@ -16,22 +17,23 @@ using Json = nlohmann::json;
 
 constexpr size_t kMaxFile = 4 << 20;
 
+// null for what is not there or is no JSON.
+Json ReadJson(const fs::path& path) {
+  const auto text = ReadFile(path, kMaxFile);
+  if (!text) return nullptr;
+  return ParseJson(*text, path.string(), kMaxFile).value_or(nullptr);
+}
+
 // A member of an object; null for anything else.
 Json At(const Json& object, const char* key) {
   return object.is_object() && object.contains(key) ? object[key] : Json();
 }
 
-std::string TextAt(const Json& object, const char* key) {
-  const Json value = At(object, key);
-  return value.is_string() ? value.get<std::string>() : "";
-}
-
 std::string CurrentName(const fs::path& folder,
                         const FetchEnvironment& environment) {
   if (!environment.docker_context.empty()) return environment.docker_context;
-  const auto text = ReadFile(folder / "config.json", kMaxFile);
-  if (!text) return "";
-  return TextAt(Json::parse(*text, nullptr, false), "currentContext");
+  return StringMember(ReadJson(folder / "config.json"), "currentContext")
+      .value_or("");
 }
 
 }  // namespace
@@ -49,18 +51,16 @@ Result<std::optional<DockerContext>> CurrentDockerContext(
   if (name.empty() || name == "default") return std::optional<DockerContext>();
   const std::string id(DigestOf(name).hex());
   const fs::path path = folder / "contexts/meta" / id / "meta.json";
-  const auto text = ReadFile(path, kMaxFile);
-  if (!text) {
+  if (std::error_code error; !fs::exists(path, error)) {
     return Fail(ErrorCode::kUsage,
                 fmt::format("no docker context {} in {}; `docker context ls` "
                             "lists them",
                             name, (folder / "contexts").string()));
   }
-  const Json endpoint =
-      At(At(Json::parse(*text, nullptr, false), "Endpoints"), "docker");
+  const Json endpoint = At(At(ReadJson(path), "Endpoints"), "docker");
   DockerContext context{
       .name = name,
-      .host = TextAt(endpoint, "Host"),
+      .host = StringMember(endpoint, "Host").value_or(""),
       .tls_folder = folder / "contexts/tls" / id / "docker",
       .skip_tls_verify = At(endpoint, "SkipTLSVerify") == true};
   if (context.host.empty()) {

@@ -10,11 +10,11 @@
 
 #include "fetch/http/error_body.h"
 #include "meta/base/file.h"
+#include "meta/image/json.h"
 
 namespace imgmount {
 namespace {
 
-using Json = nlohmann::json;
 using Kind = TransportError::Kind;
 
 constexpr size_t kMaxInspect = 16 << 20;
@@ -112,14 +112,12 @@ Result<bool> EngineSource::StillNames(const std::string& /*selector*/,
   auto response = http_.Fetch(request, kMaxInspect);
   if (!response) return Failure(Explain(std::move(response).error().error));
   IMGMOUNT_CHECK(CheckAnswer(*response));
-  const Json answer = Json::parse(response->body, nullptr, false);
-  if (!answer.is_object() || !answer.contains("Id")) return false;
-  const Json& id = answer["Id"];
-  if (!id.is_string()) return false;
+  const auto answer =
+      ParseJson(response->body, engine_.name, kMaxInspect).value_or(nullptr);
+  const auto id = StringMember(answer, "Id");
   // Docker writes the algorithm in front, podman does not.
   const Digest& config = known.image.manifest.config.digest;
-  const auto text = id.get<std::string>();
-  return text == config.text() || text == config.hex();
+  return id && (*id == config.text() || *id == config.hex());
 }
 
 Result<std::string> EngineSource::FetchSmallBlob(const Descriptor& descriptor) {

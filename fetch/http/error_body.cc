@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "fetch/http/content_range.h"
+#include "meta/image/json.h"
 
 namespace imgmount {
 namespace {
@@ -16,6 +17,7 @@ namespace {
 using Json = nlohmann::json;
 using Kind = TransportError::Kind;
 
+constexpr size_t kMaxDocument = 64 << 10;
 constexpr size_t kMaxMessage = 300;
 
 // Seconds, or a date.
@@ -38,7 +40,7 @@ std::string LoginCommand(const std::string& registry) {
 }
 
 std::string RegistryMessage(std::string_view body) {
-  const Json document = Json::parse(body, nullptr, false);
+  const Json document = ParseJson(body, "error", kMaxDocument).value_or(Json());
   const Json* error = &document;
   if (document.is_object() && document.contains("errors") &&
       document["errors"].is_array() && !document["errors"].empty()) {
@@ -46,11 +48,8 @@ std::string RegistryMessage(std::string_view body) {
   }
   // Token servers answer {"details": …} or {"message": …} as well.
   for (const char* key : {"message", "details", "error_description", "code"}) {
-    if (!error->is_object() || !error->contains(key)) continue;
-    const Json& text = (*error)[key];
-    if (text.is_string() && !text.get_ref<const std::string&>().empty()) {
-      return Printable(text.get_ref<const std::string&>(), kMaxMessage);
-    }
+    const std::string text = StringMember(*error, key).value_or("");
+    if (!text.empty()) return Printable(text, kMaxMessage);
   }
   return "";
 }

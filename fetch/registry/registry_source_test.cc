@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "tests/support/fake_registry.h"
+#include "tests/support/hostile_json.h"
 #include "tests/support/tar_builder.h"
 #include "tests/support/test_io.h"
 
@@ -534,6 +535,28 @@ TEST_F(RegistrySourceTest, GetsATokenAndKeepsIt) {
   EXPECT_EQ(registry_.http().requests()[1].target,
             "/token?service=the%20service&scope=repository%3Alibrary%2Fapp%"
             "3Apull");
+}
+
+TEST_F(RegistrySourceTest, AHostileTokenAnswerIsRefused) {
+  std::string member;
+  registry_.Intercept([&](const Request& request) -> std::optional<Reply> {
+    if (request.target.starts_with("/token?")) {
+      return Reply{.body = R"({"token":"t","x":)" + member + "}"};
+    }
+    if (request.Header("authorization") == "Bearer t") return {};
+    return Reply{.status = 401,
+                 .headers = {{"WWW-Authenticate",
+                              fmt::format(R"(Bearer realm="{}",service="s")",
+                                          registry_.http().Url("/token"))}}};
+  });
+  const auto refusal = [&](std::string text) {
+    member = std::move(text);
+    const auto fetched = Open()->FetchManifest("latest");
+    return fetched ? std::string() : fetched.error().message();
+  };
+  EXPECT_EQ(refusal("0"), "");
+  EXPECT_THAT(refusal(testing::DeepJson()), HasSubstr("no readable token"));
+  EXPECT_THAT(refusal(testing::LargeJson()), HasSubstr("longer than"));
 }
 
 TEST_F(RegistrySourceTest, ATokenThatExpiredInMidPullIsRenewed) {

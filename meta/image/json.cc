@@ -71,6 +71,14 @@ Result<nlohmann::ordered_json> ParseOrderedJson(std::string_view text,
   return Parse<nlohmann::ordered_json>(text, what, limit);
 }
 
+std::optional<std::string> StringMember(const nlohmann::json& value,
+                                        const char* key) {
+  if (!value.is_object()) return {};
+  const auto member = value.find(key);
+  if (member == value.end() || !member->is_string()) return {};
+  return member->get<std::string>();
+}
+
 std::string Quoted(std::string_view text) {
   std::string out = "\"";
   for (const char c : text.substr(0, kMaxQuoted)) {

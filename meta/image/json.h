@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// JSON from strangers: parsed within limits, read with checks.
+// JSON from strangers: parsed within limits, read with checks. Nothing else
+// makes a document of any (tests/folder_rule); tables of contents, which are
+// too large for one, are read as they arrive (meta/toc).
 #ifndef IMGMOUNT_META_IMAGE_JSON_H_
 #define IMGMOUNT_META_IMAGE_JSON_H_
 
@@ -27,6 +29,11 @@ Result<nlohmann::json> ParseJson(std::string_view text, std::string_view what,
 Result<nlohmann::ordered_json> ParseOrderedJson(std::string_view text,
                                                 std::string_view what,
                                                 size_t limit);
+
+// The string that an object has under `key`; nullopt for anything else. For
+// answers whose form nobody vouches for; documents are read by JsonObject.
+std::optional<std::string> StringMember(const nlohmann::json& value,
+                                        const char* key);
 
 // Text of a stranger in a message: in quotes, one line, printable, cut.
 std::string Quoted(std::string_view text);

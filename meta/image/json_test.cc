@@ -61,6 +61,17 @@ TEST(ParseOrderedJson, KeepsTheOrderOfKeys) {
   EXPECT_EQ(json->dump(), R"({"b":1,"a":2})");
 }
 
+TEST(StringMember, IsOfAnObjectAndAString) {
+  const auto in = [](const char* text) {
+    return StringMember(*ParseJson(text, "thing", kLimit), "a");
+  };
+  EXPECT_EQ(in(R"({"a":"x"})"), "x");
+  EXPECT_EQ(in(R"({"a":""})"), "");
+  for (const char* text : {R"({"a":1})", R"({"b":"x"})", R"(["a"])", "null"}) {
+    EXPECT_EQ(in(text), std::nullopt) << text;
+  }
+}
+
 TEST(Quoted, MakesAnyTextOnePrintableLine) {
   EXPECT_EQ(Quoted("a b"), "\"a b\"");
   EXPECT_EQ(Quoted("\x1b[2J\n\\"), R"("\x1b[2J\x0a\x5c")");

@@ -23,8 +23,6 @@ constexpr char kIndexLock[] = "index";
 constexpr size_t kMaxLayoutBytes = 4 << 10;
 constexpr int kMaxIndexDepth = 4;
 constexpr std::string_view kLayoutVersion = R"({"imageLayoutVersion":"1.0.0"})";
-constexpr std::string_view kEmptyIndex =
-    R"({"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]})";
 
 bool Exists(const fs::path& path) {
   std::error_code ignored;
@@ -126,7 +124,7 @@ Result<Cache> Cache::Open(const fs::path& folder) {
   }
   IMGMOUNT_TRY(const FileLock lock, cache.Lock(kIndexLock));
   if (!Exists(cache.folder_ / kIndexFile)) {
-    IMGMOUNT_CHECK(WriteFile(cache.folder_ / kIndexFile, kEmptyIndex));
+    IMGMOUNT_CHECK(WriteFile(cache.folder_ / kIndexFile, IndexJson({})));
   }
   if (!Exists(cache.folder_ / kLayoutFile)) {
     IMGMOUNT_CHECK(WriteFile(cache.folder_ / kLayoutFile, kLayoutVersion));
@@ -253,7 +251,10 @@ Result<std::vector<Cache::IndexEntry>> Cache::List() const {
 }
 
 std::string Cache::IndexJson(const std::vector<IndexEntry>& images) {
-  auto index = nlohmann::ordered_json::parse(kEmptyIndex);
+  nlohmann::ordered_json index = {
+      {"schemaVersion", 2},
+      {"mediaType", kOciIndex},
+      {"manifests", nlohmann::ordered_json::array()}};
   for (const IndexEntry& image : images) {
     index["manifests"].push_back(ToJson(image.descriptor, image.name));
   }

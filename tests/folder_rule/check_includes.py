@@ -29,16 +29,22 @@ def table(top):
     return rows
 
 
-def includes(top):
-    """(file, line number, included path) of all files that the rule is for."""
+def sources(top):
+    """(file, line number, line) of all files that have rules."""
     for folder in TOPS:
         for path in sorted((top / folder).rglob("*")):
             if path.suffix not in (".h", ".cc") or UNRULED.search(path.name):
                 continue
             for number, line in enumerate(path.read_text().splitlines(), 1):
-                include = INCLUDE.match(line)
-                if include:
-                    yield path.relative_to(top), number, include[1]
+                yield path.relative_to(top), number, line
+
+
+def includes(top):
+    """(file, line number, included path) of all these."""
+    for path, number, line in sources(top):
+        include = INCLUDE.match(line)
+        if include:
+            yield path, number, include[1]
 
 
 def violations(top):

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fetch/http/error_body.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/hostile_json.h"
+
+namespace imgmount {
+namespace {
+
+TEST(RegistryMessage, IsTheFirstErrorsMessage) {
+  EXPECT_EQ(RegistryMessage(R"({"errors":[{"code":"DENIED","message":"no"},
+                                          {"message":"never"}]})"),
+            "no");
+  EXPECT_EQ(RegistryMessage(R"({"errors":[{"code":"DENIED"}]})"), "DENIED");
+  EXPECT_EQ(RegistryMessage(R"({"details":"incorrect password"})"),
+            "incorrect password");
+  EXPECT_EQ(RegistryMessage(R"({"message":"two\nlines"})"), R"(two\x0alines)");
+}
+
+TEST(RegistryMessage, IsEmptyForAnythingElse) {
+  for (const char* body : {"", "<html>", "[]", "5", R"({"errors":[]})",
+                           R"({"errors":[5]})", R"({"message":5})"}) {
+    EXPECT_EQ(RegistryMessage(body), "") << body;
+  }
+}
+
+TEST(RegistryMessage, OfAHostileBodyIsNotRead) {
+  const auto message = [](const std::string& member) {
+    return RegistryMessage(R"({"message":"no","detail":)" + member + "}");
+  };
+  EXPECT_EQ(message("0"), "no");
+  EXPECT_EQ(message(testing::DeepJson()), "");
+  EXPECT_EQ(message(testing::LargeJson()), "");
+}
+
+}  // namespace
+}  // namespace imgmount
