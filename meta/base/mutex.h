@@ -26,16 +26,12 @@
 #define IMGMOUNT_THREAD_ANNOTATION(x)
 #endif
 
-// The member may be used only with the mutex held; what the pointer points at.
+// The member may be used only with the mutex held.
 #define GUARDED_BY(x) IMGMOUNT_THREAD_ANNOTATION(guarded_by(x))
-#define PT_GUARDED_BY(x) IMGMOUNT_THREAD_ANNOTATION(pt_guarded_by(x))
 // The function is called with, or without, the mutexes held.
 #define REQUIRES(...) \
   IMGMOUNT_THREAD_ANNOTATION(requires_capability(__VA_ARGS__))
 #define EXCLUDES(...) IMGMOUNT_THREAD_ANNOTATION(locks_excluded(__VA_ARGS__))
-// For lock order: where one may be taken while the other is held.
-#define ACQUIRED_AFTER(...) \
-  IMGMOUNT_THREAD_ANNOTATION(acquired_after(__VA_ARGS__))
 
 namespace imgmount {
 
