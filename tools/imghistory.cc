@@ -42,6 +42,9 @@ Templates have the fields .ID .CreatedSince .CreatedAt .CreatedBy .Size .Comment
 .Layer (its digest) and .Compressed (its size as published), and Docker's
 functions.
 
+What is wrong with one ends with 64 (with 1 in Docker, which here says that
+there is no such image).
+
 Examples:
   imghistory nginx
   imghistory --no-trunc nginx:1.25       whole commands and IDs

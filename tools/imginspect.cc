@@ -15,6 +15,7 @@
 #include "meta/cli/pager.h"
 #include "meta/report/columns.h"
 #include "meta/report/inspect.h"
+#include "meta/report/inspect_format.h"
 #include "meta/template/go_json.h"
 #include "meta/template/template.h"
 #include "tools/image_options.h"
@@ -28,8 +29,8 @@ constexpr int kIndent = 4;
 constexpr char kExamples[] = R"(
 Prints a JSON array with an object per image, in the format of
 `docker image inspect`. Reads manifest and config only, from the cache or the
-registry; no layer is downloaded for it. Size counts the bytes of file contents
-once the layers have been pulled, else the compressed layers.
+registry; no layer is downloaded for it. Size counts the bytes of files, and of
+what symlinks point to, once the layers have been pulled, else the compressed layers.
 
 Examples:
   imginspect nginx
@@ -40,6 +41,11 @@ Examples:
   imginspect --format '{{.Config.Cmd}}' nginx
   imginspect -f '{{range .Config.Env}}{{println .}}{{end}}' nginx
   imginspect --raw config nginx          the document itself
+
+A template sees what Docker's does; one that fails there is tried on the JSON.
+What is wrong with a template ends with 64, be it that it cannot be read or that
+it asks for what is not there: Docker ends with 1 then, which here says that
+there is no such image.
 
 Environment:
   IMGMOUNT_PAGER  what shows long output on a terminal; else PAGER, else less
@@ -101,8 +107,7 @@ class Output {
       images_.push_back(std::move(image));
       return {};
     }
-    IMGMOUNT_TRY(const std::string line,
-                 template_->Execute(image, InspectShape(image)));
+    IMGMOUNT_TRY(const std::string line, FormatInspected(*template_, image));
     text_ += line + '\n';
     return {};
   }

@@ -37,10 +37,11 @@ constexpr std::array<Range, 17> kWide = {{{0x1100, 0x115f},
                                           {0x1b000, 0x1b2ff},
                                           {0x1f300, 0x1faff},
                                           {0x20000, 0x3fffd}}};
-constexpr std::array<Range, 7> kZeroWidth = {{{0x0300, 0x036f},
+constexpr std::array<Range, 8> kZeroWidth = {{{0x0300, 0x036f},
                                               {0x1ab0, 0x1aff},
                                               {0x1dc0, 0x1dff},
                                               {0x200b, 0x200f},
+                                              {0x2028, 0x2029},
                                               {0x20d0, 0x20ff},
                                               {0xfe00, 0xfe0f},
                                               {0xfe20, 0xfe2f}}};

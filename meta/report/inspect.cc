@@ -11,7 +11,6 @@
 #include "meta/image/json.h"
 #include "meta/store/layer_facts.h"
 #include "meta/store/mount_record.h"
-#include "meta/template/template.h"
 
 namespace imgmount {
 namespace {
@@ -188,49 +187,6 @@ Result<Json> InspectImage(const Image& image,
     out["Descriptor"] = DescriptorObject(image, cache);
   }
   return out;
-}
-
-Json InspectShape(const Json& inspected) {
-  Json config = {{"User", ""},
-                 {"ExposedPorts", NilMap()},
-                 {"Env", NilList()},
-                 {"Entrypoint", NilList()},
-                 {"Cmd", NilList()},
-                 {"Volumes", NilMap()},
-                 {"WorkingDir", ""},
-                 {"Labels", NilMap()},
-                 {"StopSignal", ""},
-                 {"ArgsEscaped", false},
-                 {"Healthcheck", nullptr},
-                 {"OnBuild", NilList()},
-                 {"Shell", NilList()}};
-  // A pointer in Go, and nil where there is none.
-  if (inspected.at("Config").contains("Healthcheck")) {
-    config["Healthcheck"] = {{"Test", NilList()},
-                             {"Interval", NoDuration()},
-                             {"Timeout", NoDuration()},
-                             {"StartPeriod", NoDuration()},
-                             {"StartInterval", NoDuration()},
-                             {"Retries", 0}};
-  }
-  return {{"Id", ""},
-          {"RepoTags", NilList()},
-          {"RepoDigests", NilList()},
-          {"Comment", ""},
-          {"Created", ""},
-          {"Author", ""},
-          {"Config", std::move(config)},
-          {"Architecture", ""},
-          {"Variant", ""},
-          {"Os", ""},
-          {"OsVersion", ""},
-          {"Size", 0},
-          {"GraphDriver", {{"Data", NilMap()}, {"Name", ""}}},
-          {"RootFS", {{"Type", ""}, {"Layers", NilList()}}},
-          {"Metadata", {{"LastTagTime", kNever}}},
-          {"Descriptor", {{"mediaType", ""}, {"digest", ""}, {"size", 0}}},
-          // Docker's templates know it by its Go name as well.
-          {"ID", inspected.value("Id", "")}};
 }
 
 }  // namespace imgmount

@@ -27,9 +27,6 @@ Result<nlohmann::ordered_json> InspectImage(
     const Image& image, const std::optional<Reference>& asked,
     const Cache& cache, IdKind id = IdKind::kConfig);
 
-// What a template finds where such an object leaves fields out.
-nlohmann::ordered_json InspectShape(const nlohmann::ordered_json& inspected);
-
 }  // namespace imgmount
 
 #endif  // IMGMOUNT_META_REPORT_INSPECT_H_

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "meta/report/columns.h"
-#include "meta/template/go_json.h"
+#include "meta/template/go_type.h"
 #include "meta/template/template.h"
 
 namespace imgmount {
@@ -31,28 +31,37 @@ std::string TemplateText(std::string_view format) {
   return text;
 }
 
+// Docker's rows are structs of strings with a MarshalJSON.
+Result<std::string> Execute(const Template& compiled, const FormatRow& row) {
+  std::vector<GoField> fields;
+  for (auto it = row.fields->begin(); it != row.fields->end(); ++it) {
+    const std::string_view name = it.key();
+    fields.push_back({.name = name,
+                      .type = &kGoString,
+                      .in_json = row.data->contains(it.key())});
+  }
+  const GoType type{.kind = GoType::Kind::kStruct,
+                    .name = "row",
+                    .fields = fields,
+                    .marshals_itself = true};
+  return compiled.Execute(*row.fields, type);
+}
+
 }  // namespace
 
 Result<std::string> FormatRows(std::string_view format,
                                const nlohmann::ordered_json& headers,
                                const std::vector<FormatRow>& rows) {
   std::string text;
-  if (format == "json") {
-    for (const FormatRow& row : rows) {
-      text += GoJson(*row.data, kOneLine, /*escape_html=*/true) + '\n';
-    }
-    return text;
-  }
+  if (format == "json") format = "{{json .}}";
   const bool is_table = format.starts_with(kTable);
   if (is_table) format.remove_prefix(kTable.size());
   IMGMOUNT_TRY(const Template compiled, Template::Parse(TemplateText(format)));
   if (is_table) {
-    IMGMOUNT_TRY(const std::string header, compiled.ExecuteHeader(headers));
-    text += header + '\n';
+    text += compiled.ExecuteHeader(headers) + '\n';
   }
   for (const FormatRow& row : rows) {
-    IMGMOUNT_TRY(const std::string line,
-                 compiled.Execute(*row.data, *row.fields));
+    IMGMOUNT_TRY(const std::string line, Execute(compiled, row));
     text += line + '\n';
   }
   return is_table ? AlignColumns(text) : text;

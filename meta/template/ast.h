@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -46,13 +47,17 @@ struct Node {
     kRange,
     kBreak,
     kContinue,
+    kTemplate,  // {{template "x" …}}
   };
   Kind kind = Kind::kText;
-  std::string text = {};
-  Pipeline pipeline = {};
+  std::string text = {};   // or the template's name
+  Pipeline pipeline = {};  // of kTemplate without commands where there is none
   std::vector<Node> body = {};
   std::vector<Node> otherwise = {};
 };
+
+// Those that are defined, by name; "" is the text itself.
+using Templates = std::map<std::string, std::vector<Node>>;
 
 }  // namespace imgmount::gotmpl
 

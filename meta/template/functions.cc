@@ -4,14 +4,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <compare>
-#include <functional>
-#include <optional>
 #include <span>
 
-#include "meta/image/json.h"
+#include "meta/template/compare.h"
+#include "meta/template/escape.h"
+#include "meta/template/go_fmt.h"
 #include "meta/template/go_json.h"
-#include "meta/template/printf.h"
+#include "meta/template/numbers.h"
+#include "meta/template/runes.h"
 
 namespace imgmount::gotmpl {
 namespace {
@@ -19,29 +21,60 @@ namespace {
 using Arguments = std::span<const Value>;
 
 constexpr size_t kMaxPad = 100'000;
+constexpr size_t kMaxParts = 1'000'000;  // of a text that is split
+constexpr size_t kMaxTextIn = 16 << 20;  // of all arguments together
 constexpr size_t kAny = SIZE_MAX;
 
 Failure Refuse(std::string problem) {
   return Fail(ErrorCode::kUsage, std::move(problem));
 }
 
-Failure NeedsText(const Value& value) {
-  return Refuse(fmt::format("needs a string, got {}", value.TypeName()));
-}
+Value Bool(bool value) { return Value(Json(value), kGoBool); }
+Value Int(size_t number) { return Value(Json(number), kGoInt); }
+Value Strings(Json list) { return Value(std::move(list), kGoStrings); }
 
 Result<size_t> ToSize(const Value& value, size_t limit) {
-  if (!value.is_integer() || value.json() < 0 || value.json() > limit) {
+  const auto number =
+      value.is_integer() ? value.integer()
+      : value.Is(Kind::kFloat) &&
+              value.number() ==
+                  static_cast<double>(static_cast<int32_t>(value.number()))
+          ? static_cast<int64_t>(value.number())
+          : -1;
+  if (number < 0 || static_cast<size_t>(number) > limit) {
     return Refuse(fmt::format("needs a number from 0 to {}, got {}", limit,
-                              value.Print()));
+                              Print(value)));
   }
-  return value.json().get<size_t>();
+  return static_cast<size_t>(number);
 }
 
-// JSON as a template shows it: nil and missing values are null.
+// With the keys of maps in their order, as encoding/json writes them.
+Json Sorted(const Json& json) { return Json(nlohmann::json(json)); }
+
+// As encoding/json writes a struct: what of its fields JSON has.
+Json StructJson(const Value& value) {
+  Json object = Json::object();
+  for (const GoField& field : value.type().fields) {
+    const auto it = value.json().find(field.key);
+    if (field.embedded) {
+      object.update(StructJson(Value::Of(value.json(), *field.type)));
+    } else if (it != value.json().end() && field.in_json) {
+      const Value part = Value::Of(*it, *field.type).Indirect();
+      object[std::string(field.key)] =
+          part.Is(Kind::kStruct) ? StructJson(part) : Sorted(*it);
+    }
+  }
+  return object;
+}
+
 Result<Value> ToJson(Arguments args) {
-  const Json& json = args[0].json();
-  const bool nil = json.is_binary() || json.is_discarded();
-  return Value(nil ? "null" : GoJson(json, kOneLine, /*escape_html=*/false));
+  if (args[0].is_nil()) return Value("null");
+  const Value value = args[0].Indirect();
+  if (value.Is(Kind::kFloat)) return Value(FloatJson(value.number()));
+  if (value.Is(kGoNumber)) return Value(value.text());
+  const Json json =
+      value.Is(Kind::kStruct) ? StructJson(value) : Sorted(value.json());
+  return Value(GoJson(json, kOneLine, value.type().marshals_itself));
 }
 
 Result<Value> Split(Arguments args) {
@@ -49,64 +82,48 @@ Result<Value> Split(Arguments args) {
   const std::string_view separator = args[1].text();
   Json parts = Json::array();
   if (separator.empty()) {  // into characters
-    while (!text.empty()) {
-      size_t end = 1;
-      while (end < text.size() &&
-             (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) {
-        ++end;
-      }
+    while (!text.empty() && parts.size() < kMaxParts) {
+      const size_t end = FirstRune(text).bytes;
       parts.push_back(text.substr(0, end));
       text.remove_prefix(end);
     }
-    return Value(std::move(parts));
+    if (text.empty()) return Strings(std::move(parts));
   }
-  while (true) {
+  while (parts.size() < kMaxParts) {
     const size_t end = text.find(separator);
     parts.push_back(text.substr(0, end));
-    if (end == std::string_view::npos) return Value(std::move(parts));
+    if (end == std::string_view::npos) return Strings(std::move(parts));
     text.remove_prefix(end + separator.size());
   }
+  return Refuse(fmt::format("gives more than {} parts", kMaxParts));
 }
 
+// Items that are no strings as they are printed; those of a map sorted.
 Result<Value> Join(Arguments args) {
-  if (!args[0].is_list()) {
-    return Refuse(fmt::format("needs a list, got {}", args[0].TypeName()));
+  const Value& list = args[0];
+  if (list.is_nothing()) return Value("");
+  if (!list.is_list() && !list.is_map()) {
+    return Refuse(fmt::format("needs a list, got {}", list.Description()));
   }
-  std::string text;
-  for (size_t i = 0; i < args[0].size(); ++i) {
-    const Json& item = args[0].json()[i];
-    if (!item.is_string()) return Refuse("needs a list of strings");
-    if (i > 0) text += args[1].text();
-    text += item.get_ref<const std::string&>();
+  std::vector<std::string> items;
+  for (size_t i = 0; list.is_list() && i < list.size(); ++i) {
+    items.push_back(Sprint(std::array{list.element(i)}));
   }
-  return Value(text);
+  if (list.is_map()) {
+    for (const auto& [key, item] : list.Items()) {
+      items.push_back(Sprint(std::array{item}));
+    }
+    std::sort(items.begin(), items.end());
+  }
+  if (items.size() * args[1].text().size() > kMaxText) {
+    return Refuse("makes too much text");
+  }
+  return Value(fmt::format("{}", fmt::join(items, args[1].text())));
 }
 
-char ToLower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-}
-char ToUpper(char c) {
-  return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
-}
-
-template <char (*Change)(char)>
-Result<Value> ChangeCase(Arguments args) {
-  std::string text = args[0].text();
-  std::transform(text.begin(), text.end(), text.begin(), Change);
-  return Value(std::move(text));
-}
-
-// The first letter of each word in upper case.
-Result<Value> Title(Arguments args) {
-  std::string text = args[0].text();
-  bool in_word = false;
-  for (char& c : text) {
-    if (!in_word) c = ToUpper(c);
-    const char lower = ToLower(c);
-    in_word = (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') ||
-              c == '_' || c == '\'' || static_cast<unsigned char>(c) >= 0x80;
-  }
-  return Value(std::move(text));
+template <std::string (*Change)(std::string_view)>
+Result<Value> Changed(Arguments args) {
+  return Value(Change(args[0].text()));
 }
 
 Result<Value> Pad(Arguments args) {
@@ -123,35 +140,38 @@ Result<Value> Truncate(Arguments args) {
 }
 
 Result<Value> Len(Arguments args) {
-  if (args[0].is_text()) return Value(args[0].text().size());
-  if (args[0].is_list() || args[0].is_map()) return Value(args[0].size());
-  return Refuse(fmt::format("{} has no length", args[0].TypeName()));
+  const Value& value = args[0];
+  if (value.is_text()) return Int(value.text().size());
+  if (value.is_list() || value.is_map()) return Int(value.size());
+  return Refuse(fmt::format("{} has no length", value.Description()));
+}
+
+Result<Value> IndexOne(const Value& value, const Value& key) {
+  if (value.is_list() || value.is_text()) {
+    const size_t size = value.is_text() ? value.text().size() : value.size();
+    if (!key.is_integer()) return Refuse("a list is indexed by a number");
+    if (key.integer() < 0 || static_cast<size_t>(key.integer()) >= size) {
+      return Refuse(fmt::format("index out of range: {}", key.integer()));
+    }
+    const auto i = static_cast<size_t>(key.integer());
+    if (value.is_list()) return value.element(i);
+    return Value(Json(static_cast<unsigned char>(value.text()[i])), kGoUint8);
+  }
+  if (value.is_map()) {
+    if (!key.Is(kGoString)) return Refuse("a map is indexed by a string");
+    if (!value.is_nil() && value.json().contains(key.text())) {
+      return value.Get(key.text());
+    }
+    const GoType& element = *value.type().element;
+    return element.kind == Kind::kAny ? Value() : Value::Zero(element);
+  }
+  return Refuse(fmt::format("{} cannot be indexed", value.Description()));
 }
 
 Result<Value> Index(Arguments args) {
   Value value = args[0];
   for (const Value& key : args.subspan(1)) {
-    if (value.is_list() || value.is_text()) {
-      const size_t size = value.is_text() ? value.text().size() : value.size();
-      if (!key.is_integer()) return Refuse("a list is indexed by a number");
-      if (key.json() < 0 || key.json() >= size) {
-        return Refuse(fmt::format("index out of range: {}", key.Print()));
-      }
-      const auto i = key.json().get<size_t>();
-      if (value.is_text()) {
-        value = Value(static_cast<unsigned char>(value.text()[i]));
-      } else {
-        value = value.element(value.json()[i]);
-      }
-    } else if (value.is_map()) {
-      if (!key.is_text()) return Refuse("a map is indexed by a string");
-      const Json& map = value.json();
-      const auto it = map.is_object() ? map.find(key.text()) : map.end();
-      // The zero value of Docker's maps, which hold strings.
-      value = it == map.end() ? Value("") : value.element(*it);
-    } else {
-      return Refuse(fmt::format("{} cannot be indexed", value.TypeName()));
-    }
+    IMGMOUNT_TRY(value, IndexOne(value, key));
   }
   return value;
 }
@@ -159,7 +179,10 @@ Result<Value> Index(Arguments args) {
 Result<Value> Slice(Arguments args) {
   const Value& value = args[0];
   if (!value.is_text() && !value.is_list()) {
-    return Refuse(fmt::format("{} cannot be sliced", value.TypeName()));
+    return Refuse(fmt::format("{} cannot be sliced", value.Description()));
+  }
+  if (value.is_text() && args.size() > 3) {
+    return Refuse("a string has no capacity");
   }
   const size_t size = value.is_text() ? value.text().size() : value.size();
   size_t begin = 0;
@@ -170,86 +193,66 @@ Result<Value> Slice(Arguments args) {
   if (args.size() > 2) {
     IMGMOUNT_TRY(end, ToSize(args[2], size));
   }
+  if (args.size() > 3) {
+    IMGMOUNT_TRY(const size_t capacity, ToSize(args[3], size));
+    if (end > capacity) return Refuse("the slice ends behind its capacity");
+  }
   if (begin > end) return Refuse("the slice ends before it begins");
   if (value.is_text()) return Value(value.text().substr(begin, end - begin));
   Json part = Json::array();
   for (size_t i = begin; i < end; ++i) part.push_back(value.json()[i]);
-  return Value(std::move(part));
+  return Value(std::move(part), value.type());
 }
 
-// Spaces between operands where neither is a string.
-Result<Value> PrintAll(Arguments args) {
-  std::string text;
-  for (size_t i = 0; i < args.size(); ++i) {
-    if (i > 0 && !args[i].is_text() && !args[i - 1].is_text()) text += ' ';
-    text += args[i].Print();
-  }
+Result<Value> PrintAll(Arguments args) { return Value(Sprint(args)); }
+Result<Value> PrintLine(Arguments args) { return Value(Sprintln(args)); }
+
+Result<Value> Printf(Arguments args) {
+  IMGMOUNT_TRY(std::string text, Sprintf(args[0].text(), args.subspan(1)));
   return Value(std::move(text));
 }
 
-Result<Value> PrintLine(Arguments args) {
-  std::string text;
-  for (size_t i = 0; i < args.size(); ++i) {
-    text += (i > 0 ? " " : "") + args[i].Print();
+// What an escaping function works on.
+std::string TextOf(Arguments args) {
+  std::vector<Value> shown;
+  for (const Value& value : args) {
+    shown.push_back(value.is_nothing() ? Value(Print(value))
+                                       : value.Indirect());
   }
-  return Value(text + '\n');
+  return Sprint(shown);
 }
 
-Result<Value> Printf(Arguments args) {
-  return Value(GoPrintf(args[0].text(), args.subspan(1)));
+template <std::string (*Escape)(std::string_view)>
+Result<Value> Escaped(Arguments args) {
+  const std::string text = TextOf(args);
+  if (text.size() > kMaxTextIn) return Refuse("makes too much text");
+  return Value(Escape(text));
 }
 
-Result<Value> Not(Arguments args) { return Value(!args[0].Truth()); }
-
-// nullopt where the two are of kinds that do not compare.
-std::optional<std::partial_ordering> Compare(const Value& a, const Value& b) {
-  const Json& x = a.json();
-  const Json& y = b.json();
-  if (a.is_text() && b.is_text()) return a.text() <=> b.text();
-  if (a.is_integer() && b.is_integer()) {
-    return x < y   ? std::partial_ordering::less
-           : y < x ? std::partial_ordering::greater
-                   : std::partial_ordering::equivalent;
-  }
-  if (x.is_number_float() && y.is_number_float()) {
-    return x.get<double>() <=> y.get<double>();
-  }
-  return std::nullopt;
+// No value of a template is a function.
+Result<Value> Call(Arguments args) {
+  return Refuse(fmt::format("needs a function, got {}", args[0].Description()));
 }
 
-Result<bool> AreEqual(const Value& a, const Value& b) {
-  if (const auto order = Compare(a, b)) return *order == 0;
-  if (a.json().is_boolean() && b.json().is_boolean()) {
-    return a.json() == b.json();
-  }
-  if (a.is_nothing() || b.is_nothing()) {
-    return a.is_nothing() && b.is_nothing();
-  }
-  return Refuse(
-      fmt::format("{} and {} do not compare", a.TypeName(), b.TypeName()));
-}
+Result<Value> Not(Arguments args) { return Bool(!args[0].Truth()); }
 
 Result<Value> Equal(Arguments args) {
   for (const Value& other : args.subspan(1)) {
     IMGMOUNT_TRY(const bool equal, AreEqual(args[0], other));
-    if (equal) return Value(true);
+    if (equal) return Bool(true);
   }
-  return Value(false);
+  return Bool(false);
 }
 
 Result<Value> NotEqual(Arguments args) {
   IMGMOUNT_TRY(const bool equal, AreEqual(args[0], args[1]));
-  return Value(!equal);
+  return Bool(!equal);
 }
 
 template <bool (*Holds)(std::partial_ordering)>
 Result<Value> Ordered(Arguments args) {
-  const auto order = Compare(args[0], args[1]);
-  if (!order) {
-    return Refuse(fmt::format("{} and {} do not compare", args[0].TypeName(),
-                              args[1].TypeName()));
-  }
-  return Value(Holds(*order));
+  IMGMOUNT_TRY(const auto order, OrderOf(args[0], args[1]));
+  return Bool(Holds(order));
 }
 
 struct Function {
@@ -257,36 +260,40 @@ struct Function {
   Result<Value> (*call)(Arguments);
   size_t min_arguments;
   size_t max_arguments;
-  size_t texts;  // so many of the first arguments must be strings
+  std::array<bool, 2> is_text = {};  // which of the first must be strings
   bool in_header = true;
 };
 
 // In the order in which messages list them. Header cells are texts whatever
 // the function, so these are checked after that (see CallFunction).
 constexpr Function kFunctions[] = {
-    {"and", nullptr, 1, kAny, 0},
-    {"or", nullptr, 1, kAny, 0},
-    {"not", Not, 1, 1, 0},
-    {"eq", Equal, 2, kAny, 0},
-    {"ne", NotEqual, 2, 2, 0},
-    {"lt", Ordered<std::is_lt>, 2, 2, 0},
-    {"le", Ordered<std::is_lteq>, 2, 2, 0},
-    {"gt", Ordered<std::is_gt>, 2, 2, 0},
-    {"ge", Ordered<std::is_gteq>, 2, 2, 0},
-    {"len", Len, 1, 1, 0},
-    {"index", Index, 1, kAny, 0},
-    {"slice", Slice, 1, 3, 0},
-    {"print", PrintAll, 0, kAny, 0},
-    {"printf", Printf, 1, kAny, 1},
-    {"println", PrintLine, 0, kAny, 0},
-    {"json", ToJson, 1, 1, 0, false},
-    {"split", Split, 2, 2, 2, false},
-    {"join", Join, 2, 2, 0, false},
-    {"title", Title, 1, 1, 1, false},
-    {"lower", ChangeCase<ToLower>, 1, 1, 1, false},
-    {"upper", ChangeCase<ToUpper>, 1, 1, 1, false},
-    {"pad", Pad, 3, 3, 1},
-    {"truncate", Truncate, 2, 2, 1, false},
+    {"and", nullptr, 1, kAny},
+    {"or", nullptr, 1, kAny},
+    {"not", Not, 1, 1},
+    {"eq", Equal, 2, kAny},
+    {"ne", NotEqual, 2, 2},
+    {"lt", Ordered<std::is_lt>, 2, 2},
+    {"le", Ordered<std::is_lteq>, 2, 2},
+    {"gt", Ordered<std::is_gt>, 2, 2},
+    {"ge", Ordered<std::is_gteq>, 2, 2},
+    {"len", Len, 1, 1},
+    {"index", Index, 1, kAny},
+    {"slice", Slice, 1, 4},
+    {"call", Call, 1, kAny},
+    {"print", PrintAll, 0, kAny},
+    {"printf", Printf, 1, kAny, {true}},
+    {"println", PrintLine, 0, kAny},
+    {"html", Escaped<EscapeHtml>, 0, kAny},
+    {"js", Escaped<EscapeJs>, 0, kAny},
+    {"urlquery", Escaped<EscapeQuery>, 0, kAny},
+    {"json", ToJson, 1, 1, {}, false},
+    {"split", Split, 2, 2, {true, true}, false},
+    {"join", Join, 2, 2, {false, true}, false},
+    {"title", Changed<ToTitle>, 1, 1, {true}, false},
+    {"lower", Changed<ToLower>, 1, 1, {true}, false},
+    {"upper", Changed<ToUpper>, 1, 1, {true}, false},
+    {"pad", Pad, 3, 3, {true}},
+    {"truncate", Truncate, 2, 2, {true}, false},
 };
 
 const Function* Find(std::string_view name) {
@@ -319,10 +326,16 @@ Result<Value> CallFunction(std::string_view name,
                     function.min_arguments, arguments.size()));
   }
   if (header && !function.in_header) return arguments[0];
-  for (size_t i = 0; i < function.texts; ++i) {
-    if (!arguments[i].is_text()) return NeedsText(arguments[i]);
+  size_t text = 0;
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    const Value& value = arguments[i];
+    if (i < function.is_text.size() && function.is_text[i] &&
+        !value.Is(kGoString)) {
+      return Refuse(fmt::format("needs a string, got {}", value.Description()));
+    }
+    if (value.is_text()) text += value.text().size();
   }
-  if (name == "join" && !arguments[1].is_text()) return NeedsText(arguments[1]);
+  if (text > kMaxTextIn) return Refuse("is given too much text");
   return function.call(arguments);
 }
 

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "meta/image/json.h"
+#include "meta/template/runes.h"
 
 namespace imgmount::gotmpl {
 namespace {
@@ -19,23 +20,6 @@ bool IsWordStart(char c) {
 }
 bool IsWord(char c) { return IsWordStart(c) || IsDigit(c); }
 bool IsSpace(char c) { return kSpaces.find(c) != std::string_view::npos; }
-
-// The first code point of valid UTF-8; of other bytes the first.
-uint32_t FirstCodePoint(std::string_view text) {
-  const auto byte = [&](size_t i) -> uint32_t {
-    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0;
-  };
-  const uint32_t lead = byte(0);
-  if (lead >= 0xf0) {
-    return (lead & 7) << 18 | (byte(1) & 0x3f) << 12 | (byte(2) & 0x3f) << 6 |
-           (byte(3) & 0x3f);
-  }
-  if (lead >= 0xe0) {
-    return (lead & 0xf) << 12 | (byte(1) & 0x3f) << 6 | (byte(2) & 0x3f);
-  }
-  if (lead >= 0xc0) return (lead & 0x1f) << 6 | (byte(1) & 0x3f);
-  return lead;
-}
 
 class Lexer {
  public:
@@ -136,7 +120,8 @@ class Lexer {
       ++at_;
       while (IsWord(Peek()) || Peek() == '.' ||
              ((Peek() == '+' || Peek() == '-') &&
-              (text_[at_ - 1] == 'e' || text_[at_ - 1] == 'E'))) {
+              std::string_view("eEpP").find(text_[at_ - 1]) !=
+                  std::string_view::npos)) {
         ++at_;
       }
       Add(TokenKind::kNumber, std::string(text_.substr(start, at_ - start)),
@@ -185,51 +170,59 @@ class Lexer {
   Status Quoted(char quote, TokenKind kind) {
     const size_t start = at_++;
     std::string value;
-    while (Peek() != quote) {
+    uint32_t last = 0;
+    size_t count = 0;
+    for (; Peek() != quote; ++count) {
       if (at_ >= text_.size() || Peek() == '\n') {
         return TemplateError(start, "unterminated string");
       }
       if (Peek() != '\\') {
-        value += text_[at_++];
+        const Rune rune = FirstRune(text_.substr(at_));
+        value += text_.substr(at_, rune.bytes);
+        at_ += rune.bytes;
+        last = rune.code;
         continue;
       }
       ++at_;
-      if (!Escape(value)) return TemplateError(at_, "unknown escape");
+      const auto escaped = Escape(value, quote);
+      if (!escaped) return TemplateError(at_, "unknown escape");
+      last = *escaped;
     }
     ++at_;
     if (kind == TokenKind::kCharacter) {
-      if (value.empty()) return TemplateError(start, "empty character");
-      value = std::to_string(FirstCodePoint(value));
+      if (count != 1) return TemplateError(start, "not one character");
+      value = std::to_string(last);
     }
     Add(kind, std::move(value), start);
     return {};
   }
 
-  // What follows a backslash.
-  bool Escape(std::string& value) {
-    constexpr std::string_view kNames = "abfnrtv\\'\"";
-    constexpr std::string_view kValues = "\a\b\f\n\r\t\v\\'\"";
+  // What follows a backslash: a byte, or a code point.
+  std::optional<uint32_t> Escape(std::string& value, char quote) {
+    constexpr std::string_view kNames = "abfnrtv\\";
+    constexpr std::string_view kValues = "\a\b\f\n\r\t\v\\";
     const char c = Peek();
-    if (at_ >= text_.size()) return false;
-    if (const size_t i = kNames.find(c); i != std::string_view::npos) {
-      value += kValues[i];
+    if (at_ >= text_.size()) return std::nullopt;
+    const size_t i = kNames.find(c);
+    if (i != std::string_view::npos || c == quote) {
       ++at_;
-      return true;
+      value += c == quote ? c : kValues[i];
+      return value.back();
     }
+    const bool is_rune = c == 'u' || c == 'U';
     std::optional<uint32_t> code;
-    if (c == 'x' || c == 'u' || c == 'U') {
+    if (is_rune || c == 'x') {
       ++at_;
       code = Digits(c == 'x' ? 2 : c == 'u' ? 4 : 8, 16);
     } else {
       code = Digits(3, 8);
     }
-    if (!code || *code > 0x10ffff) return false;
-    if (c == 'u' || c == 'U') {
-      value += Utf8(*code);
-    } else {
-      value += static_cast<char>(*code);
+    const bool surrogate = code && *code >= 0xd800 && *code < 0xe000;
+    if (!code || *code > (is_rune ? 0x10ffff : 0xff) || surrogate) {
+      return std::nullopt;
     }
-    return true;
+    value += is_rune ? Utf8(*code) : std::string(1, static_cast<char>(*code));
+    return code;
   }
 
   std::optional<uint32_t> Digits(size_t count, uint32_t base) {
@@ -254,27 +247,6 @@ class Lexer {
 };
 
 }  // namespace
-
-std::string Utf8(uint32_t c) {
-  std::string out;
-  const auto put = [&](uint32_t byte) { out += static_cast<char>(byte); };
-  if (c < 0x80) {
-    put(c);
-  } else if (c < 0x800) {
-    put(0xc0 | c >> 6);
-    put(0x80 | (c & 0x3f));
-  } else if (c < 0x10000) {
-    put(0xe0 | c >> 12);
-    put(0x80 | (c >> 6 & 0x3f));
-    put(0x80 | (c & 0x3f));
-  } else {
-    put(0xf0 | c >> 18);
-    put(0x80 | (c >> 12 & 0x3f));
-    put(0x80 | (c >> 6 & 0x3f));
-    put(0x80 | (c & 0x3f));
-  }
-  return out;
-}
 
 Failure TemplateError(size_t offset, std::string_view problem) {
   return Fail(ErrorCode::kUsage,

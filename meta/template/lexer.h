@@ -38,9 +38,6 @@ struct Token {
 // Ends with a kEnd token.
 Result<std::vector<Token>> Lex(std::string_view text);
 
-// A code point in UTF-8; at most U+10FFFF.
-std::string Utf8(uint32_t code_point);
-
 // "template: at byte 7: …"
 Failure TemplateError(size_t offset, std::string_view problem);
 

@@ -5,13 +5,12 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <cstdlib>
 #include <utility>
 
 #include "meta/image/json.h"
 #include "meta/template/functions.h"
 #include "meta/template/lexer.h"
+#include "meta/template/numbers.h"
 
 namespace imgmount::gotmpl {
 namespace {
@@ -29,12 +28,13 @@ class Parser {
  public:
   explicit Parser(std::vector<Token> tokens) : tokens_(std::move(tokens)) {}
 
-  Result<std::vector<Node>> Run() {
+  Result<Templates> Run() {
     IMGMOUNT_TRY(std::vector<Node> nodes, List());
     if (Peek().kind != TokenKind::kEnd) {
       return Unexpected(Peek(1));  // else or end, after "{{"
     }
-    return nodes;
+    IMGMOUNT_CHECK(Define("", std::move(nodes), 0));
+    return std::move(templates_);
   }
 
  private:
@@ -93,9 +93,11 @@ class Parser {
       if (token.text == "if") return Control(Node::Kind::kIf);
       if (token.text == "with") return Control(Node::Kind::kWith);
       if (token.text == "range") return Control(Node::Kind::kRange);
+      if (token.text == "template") return Call();
+      if (token.text == "block") return Block();
+      if (token.text == "define") return Definition(token.offset);
       if (token.text != "break" && token.text != "continue") {
-        return TemplateError(token.offset,
-                             "{{" + token.text + "}} is not supported");
+        return Unexpected(token);
       }
       if (loops_ == 0) {
         return TemplateError(token.offset, token.text + " outside of a range");
@@ -108,6 +110,86 @@ class Parser {
     IMGMOUNT_TRY(node.pipeline, PipelineUntilEnd(/*in_range=*/false));
     IMGMOUNT_CHECK(Close());
     return node;
+  }
+
+  // The name of a template.
+  Result<std::string> Name() {
+    if (Peek().kind != TokenKind::kString) return Unexpected(Peek());
+    return Next().text;
+  }
+
+  // {{template "x"}} or {{template "x" pipeline}}, after the first word.
+  Result<Node> Call() {
+    Node node{.kind = Node::Kind::kTemplate};
+    node.pipeline.offset = Peek().offset;
+    IMGMOUNT_TRY(node.text, Name());
+    if (Peek().kind != TokenKind::kClose) {
+      IMGMOUNT_TRY(node.pipeline, PipelineUntilEnd(/*in_range=*/false));
+    }
+    IMGMOUNT_CHECK(Close());
+    return node;
+  }
+
+  // {{block "x" pipeline}} … {{end}} defines and calls it.
+  Result<Node> Block() {
+    Node node{.kind = Node::Kind::kTemplate};
+    const size_t offset = Peek().offset;
+    IMGMOUNT_TRY(node.text, Name());
+    IMGMOUNT_TRY(node.pipeline, PipelineUntilEnd(/*in_range=*/false));
+    IMGMOUNT_CHECK(Close());
+    IMGMOUNT_CHECK(Body(node.text, offset));
+    return node;
+  }
+
+  // {{define "x"}} … {{end}}, which stands in no other.
+  Result<Node> Definition(size_t offset) {
+    if (depth_ > 0) {
+      return TemplateError(offset, "{{define}} within something else");
+    }
+    IMGMOUNT_TRY(const std::string name, Name());
+    IMGMOUNT_CHECK(Close());
+    IMGMOUNT_CHECK(Body(name, offset));
+    return Node{};
+  }
+
+  // The nodes of a template of that name, and their end. Nothing of what is
+  // around it is known there.
+  Status Body(const std::string& name, size_t offset) {
+    if (++depth_ > kMaxDepth) {
+      return TemplateError(offset, "nested too deeply");
+    }
+    auto variables = std::exchange(variables_, {});
+    const int loops = std::exchange(loops_, 0);
+    IMGMOUNT_TRY(std::vector<Node> nodes, List());
+    if (Peek().kind == TokenKind::kEnd) {
+      return TemplateError(offset, "missing {{end}}");
+    }
+    Next();  // {{
+    const Token& end = Next();
+    if (end.text != "end") return Unexpected(end);
+    IMGMOUNT_CHECK(Close());
+    variables_ = std::move(variables);
+    loops_ = loops;
+    --depth_;
+    return Define(name, std::move(nodes), offset);
+  }
+
+  // Of two definitions one must be blank: it does not count.
+  Status Define(const std::string& name, std::vector<Node> nodes,
+                size_t offset) {
+    const auto is_blank = [](const std::vector<Node>& of) {
+      return std::all_of(of.begin(), of.end(), [](const Node& node) {
+        return node.kind == Node::Kind::kText &&
+               node.text.find_first_not_of(" \t\r\n") == std::string::npos;
+      });
+    };
+    const auto [entry, is_new] = templates_.try_emplace(name);
+    if (is_new || is_blank(entry->second)) {
+      entry->second = std::move(nodes);
+    } else if (!is_blank(nodes)) {
+      return TemplateError(offset, "two templates " + Quoted(name));
+    }
+    return {};
   }
 
   // if, with or range, after that word.
@@ -251,8 +333,13 @@ class Parser {
         break;
       case TokenKind::kNumber:
       case TokenKind::kCharacter: {
+        const auto number = ParseNumber(token.text);
+        if (!number) {
+          return TemplateError(token.offset,
+                               "bad number " + Quoted(token.text));
+        }
         operand.kind = Operand::Kind::kLiteral;
-        IMGMOUNT_TRY(operand.literal, Number(token));
+        operand.literal = *number;
         break;
       }
       case TokenKind::kWord:
@@ -299,42 +386,17 @@ class Parser {
     return {};
   }
 
-  static Result<nlohmann::ordered_json> Number(const Token& token) {
-    std::string_view text = token.text;
-    const bool negative = text.starts_with('-');
-    if (negative || text.starts_with('+')) text.remove_prefix(1);
-    int base = 10;
-    std::string_view digits = text;
-    if (text.starts_with("0x") || text.starts_with("0X")) {
-      base = 16;
-      digits.remove_prefix(2);
-    }
-    int64_t integer = 0;
-    const char* const end = digits.data() + digits.size();
-    const auto parsed = std::from_chars(digits.data(), end, integer, base);
-    if (parsed.ec == std::errc() && parsed.ptr == end && !digits.empty() &&
-        integer >= 0) {
-      return negative ? -integer : integer;
-    }
-    char* rest = nullptr;
-    const double number = std::strtod(token.text.c_str(), &rest);
-    if (base == 16 || *rest != '\0' ||
-        parsed.ec == std::errc::result_out_of_range) {
-      return TemplateError(token.offset, "bad number " + Quoted(token.text));
-    }
-    return number;
-  }
-
   const std::vector<Token> tokens_;
   size_t at_ = 0;
   int depth_ = 0;
   int loops_ = 0;
   std::vector<std::string> variables_;
+  Templates templates_;
 };
 
 }  // namespace
 
-Result<std::vector<Node>> ParseTemplate(std::string_view text) {
+Result<Templates> ParseTemplate(std::string_view text) {
   IMGMOUNT_TRY(std::vector<Token> tokens, Lex(text));
   return Parser(std::move(tokens)).Run();
 }

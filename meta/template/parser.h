@@ -3,7 +3,6 @@
 #define IMGMOUNT_META_TEMPLATE_PARSER_H_
 
 #include <string_view>
-#include <vector>
 
 #include "meta/base/result.h"
 #include "meta/template/ast.h"
@@ -11,7 +10,7 @@
 namespace imgmount::gotmpl {
 
 // kUsage says what is wrong and where; unknown functions and variables are.
-Result<std::vector<Node>> ParseTemplate(std::string_view text);
+Result<Templates> ParseTemplate(std::string_view text);
 
 }  // namespace imgmount::gotmpl
 

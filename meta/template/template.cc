@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "meta/template/template.h"
 
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "meta/image/json.h"
 #include "meta/template/ast.h"
 #include "meta/template/functions.h"
+#include "meta/template/go_fmt.h"
 #include "meta/template/lexer.h"
+#include "meta/template/methods.h"
 #include "meta/template/parser.h"
 #include "meta/template/value.h"
 
@@ -18,26 +21,43 @@ namespace {
 // What one template may do, so that none runs away.
 constexpr size_t kMaxSteps = 1'000'000;
 constexpr size_t kMaxOutput = 256 << 20;
+constexpr size_t kMaxMade = 256 << 20;  // text that functions give
+// Lists of nodes within each other; each takes some 2 KiB of the stack.
+constexpr int kMaxDepth = 1000;
 
 enum class Flow { kOn, kBreak, kContinue };
 
+struct Mode {
+  bool header = false;
+  bool strict = false;  // a key that a map does not have is an error
+};
+
 class Execution {
  public:
-  Execution(const Value& root, bool header) : header_(header) {
+  Execution(const Templates& templates, const Value& root, Mode mode)
+      : templates_(templates), mode_(mode) {
     variables_.emplace_back("$", root);
   }
 
   Result<Flow> Run(const std::vector<Node>& nodes, const Value& dot) {
+    if (depth_ >= kMaxDepth) return Fail(ErrorCode::kUsage, kTooDeep);
+    ++depth_;
+    Result<Flow> flow = Flow::kOn;
     for (const Node& node : nodes) {
-      IMGMOUNT_TRY(const Flow flow, RunOne(node, dot));
-      if (flow != Flow::kOn) return flow;
+      flow = RunOne(node, dot);
+      if (!flow || *flow != Flow::kOn) break;
     }
-    return Flow::kOn;
+    --depth_;
+    return flow;
   }
 
   std::string TakeOutput() { return std::move(out_); }
 
  private:
+  static constexpr char kTooDeep[] =
+      "template: blocks and templates within each other: exceeded maximum "
+      "template depth (1000)";
+
   Status Step(size_t offset) {
     if (++steps_ > kMaxSteps) return TemplateError(offset, "takes too long");
     if (out_.size() > kMaxOutput) {
@@ -57,9 +77,11 @@ class Execution {
         return Flow::kContinue;
       case Node::Kind::kAction: {
         IMGMOUNT_TRY(const Value value, Evaluate(node.pipeline, dot));
-        if (node.pipeline.variables.empty()) out_ += value.Print();
+        if (node.pipeline.variables.empty()) out_ += Print(value);
         return Flow::kOn;
       }
+      case Node::Kind::kTemplate:
+        return RunTemplate(node, dot);
       default:
         break;
     }
@@ -69,6 +91,24 @@ class Execution {
     variables_.erase(variables_.begin() + static_cast<ptrdiff_t>(scope),
                      variables_.end());
     return flow;
+  }
+
+  // With variables of its own; "$" is what it is given.
+  Result<Flow> RunTemplate(const Node& node, const Value& dot) {
+    IMGMOUNT_CHECK(Step(node.pipeline.offset));
+    const auto body = templates_.find(node.text);
+    if (body == templates_.end()) {
+      return TemplateError(node.pipeline.offset,
+                           "no template " + Quoted(node.text));
+    }
+    Value value;
+    if (!node.pipeline.commands.empty()) {
+      IMGMOUNT_TRY(value, Evaluate(node.pipeline, dot));
+    }
+    auto variables = std::exchange(variables_, {{"$", value}});
+    IMGMOUNT_CHECK(Run(body->second, value));
+    variables_ = std::move(variables);
+    return Flow::kOn;
   }
 
   Result<Flow> RunChoice(const Node& node, const Value& dot) {
@@ -84,7 +124,7 @@ class Execution {
     const size_t scope = variables_.size();
     if (pipeline.declares) {
       for (const std::string& name : pipeline.variables) {
-        variables_.emplace_back(name, Value(nullptr));
+        variables_.emplace_back(name, Value());
       }
     }
     bool any = false;
@@ -103,7 +143,7 @@ class Execution {
                        variables_.end());
       return flow != Flow::kBreak;
     };
-    IMGMOUNT_CHECK(EachItem(value, pipeline.offset, round));
+    IMGMOUNT_CHECK(EachItem(value, pipeline, round));
     variables_.erase(variables_.begin() + static_cast<ptrdiff_t>(scope),
                      variables_.end());
     if (any) return Flow::kOn;
@@ -112,27 +152,33 @@ class Execution {
 
   // Calls `round` with key and item until it says false.
   template <typename Round>
-  Status EachItem(const Value& value, size_t offset, const Round& round) {
+  Status EachItem(const Value& value, const Pipeline& pipeline,
+                  const Round& round) {
     if (value.is_integer()) {
-      for (int64_t i = 0; value.json() > i; ++i) {
-        IMGMOUNT_TRY(const bool more, round(Value(i), Value(i)));
+      if (pipeline.variables.size() > 1) {
+        return TemplateError(pipeline.offset,
+                             "range over a number has one variable");
+      }
+      for (int64_t i = 0; i < value.integer(); ++i) {
+        const Value number(Json(i), value.type());
+        IMGMOUNT_TRY(const bool more, round(number, number));
         if (!more) break;
       }
     } else if (value.is_list()) {
       for (size_t i = 0; i < value.size(); ++i) {
         IMGMOUNT_TRY(const bool more,
-                     round(Value(i), value.element(value.json()[i])));
+                     round(Value(Json(i), kGoInt), value.element(i)));
         if (!more) break;
       }
     } else if (value.is_map()) {
-      if (value.size() == 0) return {};
-      for (const auto& [key, item] : value.json().items()) {
-        IMGMOUNT_TRY(const bool more, round(Value(key), value.element(item)));
+      for (const auto& [key, item] : value.Items()) {
+        IMGMOUNT_TRY(const bool more, round(Value(key), item));
         if (!more) break;
       }
     } else if (!value.is_nothing()) {
-      return TemplateError(offset, "range cannot go over a value of type " +
-                                       std::string(value.TypeName()));
+      return TemplateError(pipeline.offset,
+                           "range cannot go over a value of type " +
+                               std::string(value.Description()));
     }
     return {};
   }
@@ -172,25 +218,52 @@ class Execution {
   Result<Value> Evaluate(const Command& command, const Value& dot,
                          const std::optional<Value>& piped) {
     const Operand& first = command.front();
-    if (first.kind != Operand::Kind::kFunction) {
-      if (command.size() > 1 || piped) {
-        return TemplateError(first.offset, "only a function takes arguments");
+    if (first.kind == Operand::Kind::kLiteral && first.literal.is_null()) {
+      return TemplateError(first.offset, "nil is not a command");
+    }
+    if (first.kind == Operand::Kind::kFunction) {
+      if (first.name == "and" || first.name == "or") {
+        return ShortCircuit(command, dot, piped);
       }
-      return Evaluate(first, dot);
+      IMGMOUNT_TRY(const auto arguments, Arguments(command, dot, piped));
+      return Made(first.offset, first.name,
+                  CallFunction(first.name, arguments, mode_.header));
     }
-    if (first.name == "and" || first.name == "or") {
-      return ShortCircuit(command, dot, piped);
+    if (command.size() == 1 && !piped) return Evaluate(first, dot);
+    IMGMOUNT_TRY(Value receiver, Base(first, dot));
+    if (!first.fields.empty()) {
+      for (size_t i = 0; i + 1 < first.fields.size(); ++i) {
+        IMGMOUNT_TRY(receiver, Member(receiver, first.fields[i], first.offset));
+      }
+      const std::string& name = first.fields.back();
+      if (HasMethod(receiver, name)) {
+        IMGMOUNT_TRY(const auto arguments, Arguments(command, dot, piped));
+        return Made(first.offset, name, CallMethod(receiver, name, arguments));
+      }
     }
+    return TemplateError(first.offset, "only a function takes arguments");
+  }
+
+  Result<std::vector<Value>> Arguments(const Command& command, const Value& dot,
+                                       const std::optional<Value>& piped) {
     std::vector<Value> arguments;
     for (size_t i = 1; i < command.size(); ++i) {
       IMGMOUNT_TRY(Value argument, Evaluate(command[i], dot));
       arguments.push_back(std::move(argument));
     }
     if (piped) arguments.push_back(*piped);
-    auto result = CallFunction(first.name, arguments, header_);
-    if (result) return result;
-    return TemplateError(first.offset,
-                         first.name + ": " + result.error().message());
+    return arguments;
+  }
+
+  // What a function or method gave.
+  Result<Value> Made(size_t offset, const std::string& name,
+                     Result<Value> result) {
+    if (!result) {
+      return TemplateError(offset, name + ": " + result.error().message());
+    }
+    if (result->is_text()) made_ += result->text().size();
+    if (made_ > kMaxMade) return TemplateError(offset, "makes too much text");
+    return result;
   }
 
   // The first argument that decides, else the last one.
@@ -211,17 +284,26 @@ class Execution {
   Result<Value> Evaluate(const Operand& operand, const Value& dot) {
     IMGMOUNT_TRY(Value value, Base(operand, dot));
     for (const std::string& name : operand.fields) {
-      auto field = value.Field(name);
-      if (!field) return TemplateError(operand.offset, field.error().message());
-      value = *std::move(field);
+      IMGMOUNT_TRY(value, Member(value, name, operand.offset));
     }
     return value;
+  }
+
+  // A field, a key's value, or what a method without arguments gives.
+  Result<Value> Member(const Value& value, const std::string& name,
+                       size_t offset) {
+    if (HasMethod(value, name)) {
+      return Made(offset, name, CallMethod(value, name, {}));
+    }
+    auto field = value.Field(name, mode_.strict);
+    if (!field) return TemplateError(offset, field.error().message());
+    return field;
   }
 
   Result<Value> Base(const Operand& operand, const Value& dot) {
     switch (operand.kind) {
       case Operand::Kind::kLiteral:
-        return Value(operand.literal);
+        return Value::Literal(operand.literal);
       case Operand::Kind::kVariable:
         return Variable(operand.name);
       case Operand::Kind::kPipeline:
@@ -242,16 +324,19 @@ class Execution {
     return value;
   }
 
-  const bool header_;
+  const Templates& templates_;
+  const Mode mode_;
   std::string out_;
   size_t steps_ = 0;
+  size_t made_ = 0;
+  int depth_ = 0;
   std::vector<std::pair<std::string, Value>> variables_;
 };
 
-Result<std::string> Execute(const std::vector<Node>& nodes, const Value& data,
-                            bool header) {
-  Execution execution(data, header);
-  IMGMOUNT_CHECK(execution.Run(nodes, data));
+Result<std::string> Execute(const Templates& templates, const Value& data,
+                            Mode mode) {
+  Execution execution(templates, data, mode);
+  IMGMOUNT_CHECK(execution.Run(templates.at(""), data));
   return execution.TakeOutput();
 }
 
@@ -259,7 +344,7 @@ Result<std::string> Execute(const std::vector<Node>& nodes, const Value& data,
 }  // namespace gotmpl
 
 struct Template::Body {
-  std::vector<gotmpl::Node> nodes;
+  gotmpl::Templates templates;
 };
 
 Template::Template(std::unique_ptr<Body> body) : body_(std::move(body)) {}
@@ -268,21 +353,26 @@ Template& Template::operator=(Template&&) noexcept = default;
 Template::~Template() = default;
 
 Result<Template> Template::Parse(std::string_view text) {
-  IMGMOUNT_TRY(auto nodes, gotmpl::ParseTemplate(text));
-  return Template(std::make_unique<Body>(Body{std::move(nodes)}));
+  IMGMOUNT_TRY(auto templates, gotmpl::ParseTemplate(text));
+  return Template(std::make_unique<Body>(Body{std::move(templates)}));
 }
 
-Result<std::string> Template::Execute(
-    const nlohmann::ordered_json& data,
-    const nlohmann::ordered_json& shape) const {
-  return gotmpl::Execute(body_->nodes, gotmpl::Value::Of(data, &shape),
-                         /*header=*/false);
+Result<std::string> Template::Execute(const nlohmann::ordered_json& data,
+                                      const GoType& type) const {
+  return gotmpl::Execute(body_->templates, gotmpl::Value::Of(data, type), {});
 }
 
-Result<std::string> Template::ExecuteHeader(
-    const nlohmann::ordered_json& names) const {
-  return gotmpl::Execute(body_->nodes, gotmpl::Value::Of(names, nullptr),
-                         /*header=*/true);
+Result<std::string> Template::ExecuteRaw(
+    const nlohmann::ordered_json& data) const {
+  return gotmpl::Execute(body_->templates, gotmpl::Value::Of(data, kGoAny),
+                         {.strict = true});
+}
+
+std::string Template::ExecuteHeader(const nlohmann::ordered_json& names) const {
+  const auto value = gotmpl::Value::Of(names, kGoStringMap);
+  gotmpl::Execution execution(body_->templates, value, {.header = true});
+  (void)execution.Run(body_->templates.at(""), value);
+  return execution.TakeOutput();
 }
 
 }  // namespace imgmount

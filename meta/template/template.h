@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Go's text/template over JSON values, as far as Docker's --format has it:
-// fields, pipelines, variables, if, with, range, comparisons, and Docker's
-// functions (json, split, join, title, lower, upper, pad, truncate) beside
-// Go's own. No define, block or template; no html, js or urlquery.
+// Go's text/template over JSON values, with the functions of Docker's --format
+// (json, split, join, title, lower, upper, pad, truncate) beside Go's own.
 //
-// Go's templates see typed structs, where a field that JSON leaves out has a
-// zero value. `shape` stands in for the types: an object is a struct with
-// these fields, and what it has at a place is what a template sees there when
-// the data has nothing. NilList() and NilMap() are the zero values of lists
-// and maps. A field that neither has is an error; a key that a map does not
-// have gives "<no value>".
+// A GoType says what the values would be in Go (go_type.h). Where it says
+// nothing, objects are maps, and numbers are texts as in Go's json.Number. A
+// field that a struct does not have is an error; a key that a map does not have
+// gives "<no value>".
+//
+// Differs from Go: no complex numbers, no function is a value, templates call
+// each other 1000 blocks deep at most, and one that runs or prints without end
+// is stopped.
 #ifndef IMGMOUNT_META_TEMPLATE_TEMPLATE_H_
 #define IMGMOUNT_META_TEMPLATE_TEMPLATE_H_
 
@@ -19,14 +19,9 @@
 #include <string_view>
 
 #include "meta/base/result.h"
+#include "meta/template/go_type.h"
 
 namespace imgmount {
-
-// What a shape has where Docker's Go structs have a nil slice, a nil map, and a
-// time.Duration of 0, which JSON cannot tell.
-nlohmann::ordered_json NilList();
-nlohmann::ordered_json NilMap();
-nlohmann::ordered_json NoDuration();
 
 class Template {
  public:
@@ -38,10 +33,12 @@ class Template {
 
   // kUsage where the data does not allow what the template asks for.
   Result<std::string> Execute(const nlohmann::ordered_json& data,
-                              const nlohmann::ordered_json& shape) const;
-  // The same with the names of columns for data: Docker's functions leave them
-  // as they are.
-  Result<std::string> ExecuteHeader(const nlohmann::ordered_json& names) const;
+                              const GoType& type) const;
+  // Over the JSON as it is; here a key that a map does not have is an error.
+  Result<std::string> ExecuteRaw(const nlohmann::ordered_json& data) const;
+  // With the names of columns for data: Docker's functions leave them as they
+  // are. Ends where something is wrong, as Docker does.
+  std::string ExecuteHeader(const nlohmann::ordered_json& names) const;
 
  private:
   struct Body;

@@ -25,37 +25,38 @@ const Json& Data() {
   return kData;
 }
 
-const Json& Shape() {
-  static const Json kShape = {
-      {"Id", ""},
-      {"RepoTags", NilList()},
-      {"RepoDigests", NilList()},
-      {"Config",
-       {{"User", ""},
-        {"ExposedPorts", NilMap()},
-        {"Env", NilList()},
-        {"Entrypoint", NilList()},
-        {"Cmd", NilList()},
-        {"Volumes", NilMap()},
-        {"Labels", NilMap()},
-        {"Healthcheck", nullptr}}},
-      {"Health",
-       {{"Test", NilList()},
-        {"Interval", NoDuration()},
-        {"Timeout", NoDuration()},
-        {"Retries", 0}}},
-      {"Architecture", ""},
-      {"Os", ""},
-      {"Size", 0},
-      {"GraphDriver", {{"Data", NilMap()}, {"Name", ""}}},
-      {"RootFS", {{"Type", ""}, {"Layers", NilList()}}}};
-  return kShape;
-}
+using Kind = GoType::Kind;
+
+constexpr GoField kHealthFields[] = {{"Test", &kGoStrings},
+                                     {"Interval", &kGoDuration},
+                                     {"Timeout", &kGoDuration},
+                                     {"Retries", &kGoInt}};
+constexpr GoType kHealth{Kind::kStruct, "x.Health", nullptr, kHealthFields};
+constexpr GoType kHealthPointer{Kind::kPointer, "*x.Health", &kHealth};
+constexpr GoField kConfigFields[] = {
+    {"User", &kGoString},      {"ExposedPorts", &kGoStringSet},
+    {"Env", &kGoStrings},      {"Entrypoint", &kGoStrings},
+    {"Cmd", &kGoStrings},      {"Volumes", &kGoStringSet},
+    {"Labels", &kGoStringMap}, {"Healthcheck", &kHealthPointer}};
+constexpr GoType kConfig{Kind::kStruct, "x.Config", nullptr, kConfigFields};
+constexpr GoField kDriverFields[] = {{"Data", &kGoStringMap},
+                                     {"Name", &kGoString}};
+constexpr GoType kDriver{Kind::kStruct, "x.Driver", nullptr, kDriverFields};
+constexpr GoField kRootFsFields[] = {{"Type", &kGoString},
+                                     {"Layers", &kGoStrings}};
+constexpr GoType kRootFs{Kind::kStruct, "x.RootFS", nullptr, kRootFsFields};
+constexpr GoField kFields[] = {
+    {"Id", &kGoString},           {"RepoTags", &kGoStrings},
+    {"RepoDigests", &kGoStrings}, {"Config", &kConfig},
+    {"Health", &kHealth},         {"Architecture", &kGoString},
+    {"Os", &kGoString},           {"Size", &kGoInt64},
+    {"GraphDriver", &kDriver},    {"RootFS", &kRootFs}};
+constexpr GoType kType{Kind::kStruct, "x.Image", nullptr, kFields};
 
 std::string Render(std::string_view text) {
   const auto parsed = Template::Parse(text);
   if (!parsed) return "parsing: " + parsed.error().message();
-  const auto result = parsed->Execute(Data(), Shape());
+  const auto result = parsed->Execute(Data(), kType);
   return result ? *result : "running: " + result.error().message();
 }
 
@@ -207,7 +208,23 @@ constexpr Case kWrong[] = {
     {"{{break}}", "at byte 3: break outside of a range"},
     {"{{/* c }}", "at byte 1: unclosed comment"},
     {"{{}}", "at byte 3: missing value"},
-    {R"({{template "x"}})", "{{template}} is not supported"},
+    {R"({{template "x"}})", R"(at byte 12: no template "x")"},
+    {R"({{define "x"}}{{template "x"}}{{end}}{{template "x"}})",
+     "exceeded maximum template depth"},
+    {"{{nil}}", "at byte 3: nil is not a command"},
+    {R"({{define "x"}}a{{end}}{{define "x"}}b{{end}})", "two templates"},
+    {R"({{if .Id}}{{define "x"}}{{end}}{{end}})", "within something else"},
+    {"{{define .Id}}{{end}}", R"(unexpected "Id")"},
+    {R"({{$v := 1}}{{block "x" .}}{{$v}}{{end}})",
+     R"(undefined variable "$v")"},
+    {R"({{range .RepoTags}}{{block "x" .}}{{break}}{{end}}{{end}})",
+     "break outside of a range"},
+    {"{{call .Id}}", "call: needs a function, got string"},
+    {"{{.Health.Interval.Round}}", "Round: takes exactly 1, got 0"},
+    {R"({{.Health.Interval.Round "1"}})", "needs a time.Duration, got string"},
+    {"{{range $i, $j := 3}}{{end}}", "range over a number has one variable"},
+    {R"({{$x := "0123456789"}}{{range 40}}{{$x = print $x $x}}{{end}})",
+     "too much text"},
     {"{{if .Id}}{{$y := 1}}{{end}}{{$y}}", R"(undefined variable "$y")"},
     {"{{if .Id}}{{$y := 1}}{{else}}{{$y}}{{end}}",
      R"(undefined variable "$y")"},
@@ -229,7 +246,7 @@ TEST(Template, SaysWhatIsWrongAndWhere) {
   for (const Case& c : kWrong) {
     const auto parsed = Template::Parse(c.text);
     const Error error =
-        parsed ? parsed->Execute(Data(), Shape()).error() : parsed.error();
+        parsed ? parsed->Execute(Data(), kType).error() : parsed.error();
     EXPECT_EQ(error.code(), ErrorCode::kUsage) << c.text;
     EXPECT_THAT(error.message(), HasSubstr(c.result)) << c.text;
   }
@@ -250,7 +267,7 @@ TEST(Template, LeavesPlainTextAsItIs) {
 
 TEST(TemplateHeader, LeavesNamesAsTheyAre) {
   const auto header = [](std::string_view text) {
-    return *Template::Parse(text)->ExecuteHeader({{"ID", "IMAGE ID"}});
+    return Template::Parse(text)->ExecuteHeader({{"ID", "IMAGE ID"}});
   };
   EXPECT_EQ(header("{{.ID}}"), "IMAGE ID");
   EXPECT_EQ(header("{{json .ID}} {{lower .ID}} {{join .ID \"x\"}}"),
@@ -270,10 +287,11 @@ TEST(Template, PrintsDurationsAsGoDoes) {
       {3'600'000'000'000, "1h0m0s"},
       {5'400'500'000'000, "1h30m0.5s"},
       {INT64_MIN, "-2562047h47m16.854775808s"}};
+  static constexpr GoField kDurationField[] = {{"D", &kGoDuration}};
+  constexpr GoType kDurationType{Kind::kStruct, "x.D", nullptr, kDurationField};
   const auto parsed = Template::Parse("{{.D}}");
   for (const auto& [nanoseconds, text] : kCases) {
-    EXPECT_EQ(*parsed->Execute({{"D", nanoseconds}}, {{"D", NoDuration()}}),
-              text);
+    EXPECT_EQ(*parsed->Execute({{"D", nanoseconds}}, kDurationType), text);
   }
 }
 

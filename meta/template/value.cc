@@ -3,204 +3,235 @@
 
 #include <fmt/format.h>
 
-#include <map>
+#include <algorithm>
+#include <limits>
+#include <optional>
 
+#include "meta/base/zoned_time.h"
 #include "meta/image/json.h"
-#include "meta/template/template.h"
 
-namespace imgmount {
+namespace imgmount::gotmpl {
+
+const GoType kGoNumber{Kind::kString, "json.Number"};
+const GoType kGoAnyList{Kind::kSlice, "[]interface {}", &kGoAny};
+const GoType kGoAnyMap{Kind::kMap, "map[string]interface {}", &kGoAny};
 
 namespace {
 
-// JSON has no typed nil. Binary values are of no other use here, and no parser
-// makes one.
-constexpr uint64_t kNilList = 1;
-constexpr uint64_t kNilMap = 2;
-constexpr uint64_t kNoDuration = 3;
-
-nlohmann::ordered_json Nil(uint64_t kind) {
-  return nlohmann::ordered_json::binary({}, kind);
+bool FitsInt(const Json& json) {
+  return json.is_number_integer() &&
+         (!json.is_number_unsigned() ||
+          json.get<uint64_t>() <= std::numeric_limits<int64_t>::max());
 }
 
-bool IsNil(const nlohmann::ordered_json& json, uint64_t kind) {
-  return json.is_binary() && json.get_binary().subtype() == kind;
-}
-
-}  // namespace
-
-nlohmann::ordered_json NilList() { return Nil(kNilList); }
-nlohmann::ordered_json NilMap() { return Nil(kNilMap); }
-nlohmann::ordered_json NoDuration() { return Nil(kNoDuration); }
-
-namespace gotmpl {
-namespace {
-
-// As time.Duration prints itself: "1h0m1.5s", "20ms".
-std::string DurationText(int64_t nanoseconds) {
-  const uint64_t all = nanoseconds < 0 ? 0 - static_cast<uint64_t>(nanoseconds)
-                                       : static_cast<uint64_t>(nanoseconds);
-  constexpr uint64_t kSecond = 1'000'000'000;
-  if (all == 0) return "0s";
-  // "1.5": what `unit` nanoseconds go into, without zeros at its end.
-  const auto decimal = [](uint64_t number, uint64_t unit, int digits) {
-    std::string text =
-        fmt::format("{}.{:0{}}", number / unit, number % unit, digits);
-    text.erase(text.find_last_not_of('0') + 1);
-    if (text.ends_with('.')) text.pop_back();
-    return text;
-  };
-  std::string text = nanoseconds < 0 ? "-" : "";
-  if (all < 1'000) return text + fmt::format("{}ns", all);
-  if (all < 1'000'000) return text + decimal(all, 1'000, 3) + "µs";
-  if (all < kSecond) return text + decimal(all, 1'000'000, 6) + "ms";
-  const uint64_t minutes = all / kSecond / 60;
-  if (minutes >= 60) text += fmt::format("{}h", minutes / 60);
-  if (minutes > 0) text += fmt::format("{}m", minutes % 60);
-  return text + decimal(all % (60 * kSecond), kSecond, 9) + 's';
-}
-
-bool IsDuration(const Json* shape) {
-  return shape != nullptr && IsNil(*shape, kNoDuration);
-}
-
-// The shape of what is in a map or a list: its empty objects are Go's struct{},
-// as the ports of a set of ports.
-const Json* ShapeOfElement(const Json& element) {
-  static const Json kEmptyStruct = Json::object();
-  return element.is_object() && element.empty() ? &kEmptyStruct : nullptr;
-}
-
-std::string Print(const Json& json, const Json* shape) {
-  if (json.is_number_integer() && IsDuration(shape)) {
-    return DurationText(json.get<int64_t>());
-  }
-  switch (json.type()) {
-    case Json::value_t::string:
-      return json.get_ref<const std::string&>();
-    case Json::value_t::null:
-      return "<nil>";
-    case Json::value_t::discarded:
-      return "<no value>";
-    case Json::value_t::binary:
-      if (IsNil(json, kNoDuration)) return DurationText(0);
-      return IsNil(json, kNilMap) ? "map[]" : "[]";
-    case Json::value_t::number_float:
-      return fmt::format("{:g}", json.get<double>());
-    case Json::value_t::array: {
-      std::string text = "[";
-      for (const Json& item : json) {
-        if (text.size() > 1) text += ' ';
-        text += Print(item, ShapeOfElement(item));
-      }
-      return text + ']';
-    }
-    case Json::value_t::object:
+bool Fits(const Json& json, const GoType& type) {
+  switch (type.kind) {
+    case Kind::kAny:
       break;
+    case Kind::kBool:
+      return json.is_boolean();
+    case Kind::kInt:
+      return FitsInt(json);
+    case Kind::kFloat:
+      return json.is_number();
+    case Kind::kString:
+      return json.is_string();
+    case Kind::kTime:
+      return json.is_string() &&
+             ZonedTime::Parse(json.get_ref<const std::string&>()).has_value();
+    case Kind::kSlice:
+      return json.is_array();
+    case Kind::kMap:
+    case Kind::kStruct:
+    case Kind::kPointer:
+      return json.is_object();
+  }
+  return false;
+}
+
+bool CanBeNil(const GoType& type) {
+  return type.kind == Kind::kSlice || type.kind == Kind::kMap ||
+         type.kind == Kind::kPointer;
+}
+
+Json ZeroOf(const GoType& type) {
+  switch (type.kind) {
+    case Kind::kBool:
+      return false;
+    case Kind::kInt:
+      return 0;
+    case Kind::kFloat:
+      return 0.0;
+    case Kind::kString:
+      return "";
+    case Kind::kTime:
+      return "0001-01-01T00:00:00Z";
+    case Kind::kStruct:
+      return Json::object();
     default:
-      return json.dump();
+      return nullptr;
   }
-  if (shape != nullptr && shape->is_object()) {
-    std::string text = "{";
-    const char* separator = "";
-    for (const auto& [name, zero] : shape->items()) {
-      text += separator;
-      separator = " ";
-      const auto it = json.find(name);
-      text += it == json.end() || it->is_null() ? Print(zero, nullptr)
-                                                : Print(*it, &zero);
-    }
-    return text + '}';
-  }
-  std::map<std::string_view, const Json*> sorted;
-  for (const auto& [name, item] : json.items()) sorted.emplace(name, &item);
-  std::string text = "map[";
-  for (const auto& [name, item] : sorted) {
-    if (text.size() > 4) text += ' ';
-    text += fmt::format("{}:{}", name, Print(*item, ShapeOfElement(*item)));
-  }
-  return text + ']';
 }
 
 }  // namespace
 
-Json NoValue() { return Json(Json::value_t::discarded); }
-
-Value Value::element(const Json& part) const {
-  return Value({json_, &part}, ShapeOfElement(part));
+Value Value::Of(const Json& json, const GoType& type) {
+  return Make({std::shared_ptr<const Json>(), &json}, type);
 }
 
-bool Value::is_duration() const {
-  return json_->is_number_integer() && IsDuration(shape_);
+Value Value::Zero(const GoType& type) { return Value(ZeroOf(type), type); }
+
+Value Value::Literal(const Json& json) {
+  if (json.is_null()) return {};
+  return Value(json, json.is_boolean()          ? kGoBool
+                     : json.is_number_integer() ? kGoInt
+                     : json.is_number()         ? kGoFloat64
+                                                : kGoString);
 }
 
-bool Value::is_map() const {
-  return (json_->is_object() && !is_struct()) || IsNil(*json_, kNilMap);
+Value Value::Make(std::shared_ptr<const Json> json, const GoType& type) {
+  if (Fits(*json, type)) return {std::move(json), &type};
+  if (json->is_null()) {
+    if (type.kind == Kind::kAny) return {};
+    return CanBeNil(type) ? Value(std::move(json), &type) : Zero(type);
+  }
+  if (json->is_boolean()) return {std::move(json), &kGoBool};
+  if (json->is_string()) return {std::move(json), &kGoString};
+  if (json->is_array()) return {std::move(json), &kGoAnyList};
+  if (json->is_object()) return {std::move(json), &kGoAnyMap};
+  return {std::make_shared<const Json>(json->dump()), &kGoNumber};
 }
 
-bool Value::is_list() const {
-  return json_->is_array() || IsNil(*json_, kNilList);
+Value Value::element(size_t i) const {
+  return Part((*json_)[i], *type_->element);
+}
+
+std::vector<std::pair<std::string, Value>> Value::Items() const {
+  std::vector<std::pair<std::string, Value>> items;
+  if (is_nil()) return items;
+  for (const auto& [key, item] : json_->items()) {
+    items.emplace_back(key, Part(item, *type_->element));
+  }
+  std::sort(items.begin(), items.end(),
+            [](const auto& x, const auto& y) { return x.first < y.first; });
+  return items;
+}
+
+Value Value::Get(const std::string& key) const {
+  if (is_nil()) return {};
+  const auto it = json_->find(key);
+  return it == json_->end() ? Value() : Part(*it, *type_->element);
+}
+
+std::vector<std::pair<std::string_view, Value>> Value::Fields() const {
+  std::vector<std::pair<std::string_view, Value>> fields;
+  for (const GoField& field : type_->fields) {
+    if (field.embedded) {
+      fields.emplace_back(field.name, Value(json_, field.type));
+      continue;
+    }
+    const auto it = json_->find(field.key);
+    fields.emplace_back(field.name, it == json_->end()
+                                        ? Zero(*field.type)
+                                        : Part(*it, *field.type));
+  }
+  return fields;
+}
+
+Value Value::Indirect() const {
+  if (!Is(Kind::kPointer) || is_nil()) return *this;
+  return {json_, type_->element};
 }
 
 bool Value::Truth() const {
-  switch (json_->type()) {
-    case Json::value_t::boolean:
+  if (is_nil()) return false;
+  switch (type_->kind) {
+    case Kind::kBool:
       return json_->get<bool>();
-    case Json::value_t::string:
+    case Kind::kString:
       return !text().empty();
-    case Json::value_t::array:
-      return !json_->empty();
-    case Json::value_t::object:
-      return is_struct() || !json_->empty();
-    case Json::value_t::number_integer:
-    case Json::value_t::number_unsigned:
-    case Json::value_t::number_float:
+    case Kind::kInt:
+    case Kind::kFloat:
       return *json_ != 0;
+    case Kind::kSlice:
+    case Kind::kMap:
+      return !json_->empty();
     default:
-      return false;
+      return true;
   }
 }
 
-std::string Value::Print() const { return gotmpl::Print(*json_, shape_); }
+namespace {
 
-Result<Value> Value::Field(const std::string& name) const {
-  if (json_->is_object()) {
-    const auto it = json_->find(name);
-    const Json* zero = nullptr;
-    if (is_struct()) {
-      const auto zero_it = shape_->find(name);
-      if (zero_it != shape_->end()) zero = &*zero_it;
+// The names of all fields, those of embedded structs in their place.
+void ListFields(const GoType& type, std::string& names) {
+  for (const GoField& field : type.fields) {
+    if (field.embedded) {
+      ListFields(*field.type, names);
+    } else {
+      names += fmt::format("{}{}", names.empty() ? "" : ", ", field.name);
     }
-    if (it != json_->end() && !(it->is_null() && zero != nullptr)) {
-      return Value({json_, &*it}, zero);
-    }
-    static const Json kZero = 0;
-    if (IsDuration(zero)) return Of(kZero, zero);
-    if (zero != nullptr) return Of(*zero, zero);
   }
-  if (is_struct()) {
-    std::string names;
-    for (const auto& [known, ignored] : shape_->items()) {
-      names += (names.empty() ? "" : ", ") + known;
-    }
-    return Fail(ErrorCode::kUsage,
-                fmt::format("no field {}; there are {}", Quoted(name), names));
+}
+
+const GoField* FindField(const GoType& type, std::string_view name) {
+  for (const GoField& field : type.fields) {
+    if (field.name == name) return &field;
+    if (!field.embedded) continue;
+    if (const GoField* inner = FindField(*field.type, name)) return inner;
   }
-  if (is_map()) return Value(NoValue());
+  return nullptr;
+}
+
+}  // namespace
+
+Result<Value> Value::Field(const std::string& name, bool strict) const {
+  const auto no_key = [&] {
+    return Fail(ErrorCode::kUsage, "no key " + Quoted(name));
+  };
+  if (is_nothing()) {
+    if (strict) return no_key();
+    return Value();
+  }
+  const Value value = Indirect();
+  if (value.Is(Kind::kStruct)) {
+    const GoField* field = FindField(*value.type_, name);
+    if (field == nullptr) {
+      std::string names;
+      ListFields(*value.type_, names);
+      return Fail(ErrorCode::kUsage, fmt::format("no field {}; there are {}",
+                                                 Quoted(name), names));
+    }
+    if (field->embedded) return Value(value.json_, field->type);
+    const auto it = value.json_->find(field->key);
+    if (it == value.json_->end()) return Zero(*field->type);
+    return value.Part(*it, *field->type);
+  }
+  if (value.is_map()) {
+    Value found = value.Get(name);
+    const bool there = !value.is_nil() && value.json_->contains(name);
+    if (strict && !there) return no_key();
+    return found;
+  }
   return Fail(ErrorCode::kUsage,
               fmt::format("no field {} in a value of type {}", Quoted(name),
-                          TypeName()));
+                          Description()));
 }
 
-std::string_view Value::TypeName() const {
-  if (is_struct()) return "struct";
-  if (is_map()) return "map";
-  if (is_list()) return "list";
-  if (is_text()) return "string";
-  if (is_integer()) return "int";
-  if (json_->is_number_float()) return "float64";
-  if (json_->is_boolean()) return "bool";
-  return "nil";
+std::string_view Value::Description() const {
+  if (is_nothing()) return "nil";
+  switch (type_->kind) {
+    case Kind::kSlice:
+      return "list";
+    case Kind::kMap:
+      return "map";
+    case Kind::kStruct:
+      return "struct";
+    case Kind::kPointer:
+      return is_nil() ? "nil" : "struct";
+    default:
+      return type_->name;
+  }
 }
 
-}  // namespace gotmpl
-}  // namespace imgmount
+}  // namespace imgmount::gotmpl

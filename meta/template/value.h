@@ -7,59 +7,89 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "meta/base/result.h"
+#include "meta/template/go_type.h"
 
 namespace imgmount::gotmpl {
 
 using Json = nlohmann::ordered_json;
+using Kind = GoType::Kind;
 
-// A JSON value, its own or a part of the data, with the part of the shape that
-// belongs to it. Cheap to copy.
+// json.Number, and the types of what is in other values of no known type.
+extern const GoType kGoNumber;
+extern const GoType kGoAnyList;
+extern const GoType kGoAnyMap;
+
+// A JSON value, its own or a part of the data, and its type in Go. JSON that
+// does not fit the type it should have is taken for what it is. Cheap to copy.
 class Value {
  public:
-  Value(Json json)  // NOLINT(google-explicit-constructor)
-      : json_(std::make_shared<const Json>(std::move(json))) {}
-  // Refers to data that outlives the value; `shape` may be null.
-  static Value Of(const Json& json, const Json* shape) {
-    return Value({std::shared_ptr<const Json>(), &json}, shape);
-  }
+  // Nothing: nil, and what a map does not have.
+  Value() = default;
+  Value(Json json, const GoType& type)
+      : Value(Make(std::make_shared<const Json>(std::move(json)), type)) {}
+  explicit Value(std::string text) : Value(Json(std::move(text)), kGoString) {}
+  // Refers to data that outlives the value.
+  static Value Of(const Json& json, const GoType& type);
+  static Value Zero(const GoType& type);
+  // A constant in a template: null, a bool, an int, a float64 or a string.
+  static Value Literal(const Json& json);
 
+  bool is_nothing() const { return type_ == nullptr; }
+  // Of what is not nothing.
+  const GoType& type() const { return *type_; }
   const Json& json() const { return *json_; }
 
-  bool is_struct() const { return shape_ != nullptr && shape_->is_object(); }
-  bool is_map() const;
-  bool is_list() const;
-  bool is_text() const { return json_->is_string(); }
-  bool is_integer() const { return json_->is_number_integer(); }
-  bool is_duration() const;  // an integer as well
-  bool is_nothing() const { return json_->is_null() || json_->is_discarded(); }
+  bool Is(Kind kind) const { return type_ != nullptr && type_->kind == kind; }
+  bool Is(const GoType& type) const { return type_ == &type; }
+  // Nothing, and slices, maps and pointers that are nil.
+  bool is_nil() const { return is_nothing() || json_->is_null(); }
+  // Has string for its kind, as json.Number has too.
+  bool is_text() const { return Is(Kind::kString); }
+  bool is_list() const { return Is(Kind::kSlice); }
+  bool is_map() const { return Is(Kind::kMap); }
+  bool is_integer() const { return Is(Kind::kInt); }
 
-  const std::string& text() const {
+  const std::string& text() const {  // of kString and kTime
     return json_->get_ref<const std::string&>();
   }
-  // 0 for what is no list and no map; both also stand for nil.
-  size_t size() const { return json_->is_structured() ? json_->size() : 0; }
-  Value element(const Json& part) const;
+  int64_t integer() const { return json_->get<int64_t>(); }
+  double number() const { return json_->get<double>(); }  // of kFloat
+
+  // Of slices and maps; nil ones are empty.
+  size_t size() const { return json_->is_null() ? 0 : json_->size(); }
+  Value element(size_t i) const;                             // of a slice
+  std::vector<std::pair<std::string, Value>> Items() const;  // of a map, sorted
+  // Of a map: what it has there, else nothing.
+  Value Get(const std::string& key) const;
+  // In the struct's order. An embedded struct is one.
+  std::vector<std::pair<std::string_view, Value>> Fields() const;
+  // What a pointer points to; other values, and nil, as they are.
+  Value Indirect() const;
 
   // Go's idea of true: not zero, not empty.
   bool Truth() const;
-  // As fmt.Print would print it.
-  std::string Print() const;
-  // Field of a struct or key of a map. The error has no position yet.
-  Result<Value> Field(const std::string& name) const;
-  // "string", "int", …
-  std::string_view TypeName() const;
+  // Field of a struct or key of a map. With `strict` a key that a map does not
+  // have is an error. Errors have no position yet.
+  Result<Value> Field(const std::string& name, bool strict) const;
+  // For messages: "string", "list", "time.Duration", …
+  std::string_view Description() const;
 
  private:
-  Value(std::shared_ptr<const Json> json, const Json* shape)
-      : json_(std::move(json)), shape_(shape) {}
-  std::shared_ptr<const Json> json_;
-  const Json* shape_ = nullptr;
-};
+  Value(std::shared_ptr<const Json> json, const GoType* type)
+      : json_(std::move(json)), type_(type) {}
+  static Value Make(std::shared_ptr<const Json> json, const GoType& type);
+  // The part of a value.
+  Value Part(const Json& json, const GoType& type) const {
+    return Make({json_, &json}, type);
+  }
 
-// What a map has for a key that is not there.
-Json NoValue();
+  std::shared_ptr<const Json> json_;
+  const GoType* type_ = nullptr;
+};
 
 }  // namespace imgmount::gotmpl
 

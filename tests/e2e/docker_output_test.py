@@ -7,9 +7,9 @@ import os
 import subprocess
 
 import harness
-from harness import LAYER, NOT_FOUND, TOP, USAGE, Layout, NGINX
+from harness import LAYER, LAYER_GZIP, NOT_FOUND, TOP, USAGE, Layout, NGINX
 from oci_layout import digest_of
-from tar_layer import dir, file, tar
+from tar_layer import dir, file, gzip, hardlink, symlink, tar
 
 GOLDEN = TOP / "tests/golden/docker_output"
 
@@ -131,6 +131,69 @@ class GoldenOutput(harness.EndToEnd):
         self.unmount(folder)
         self.assertEqual(self.out_of("imginspect", "-f", "{{json .GraphDriver}}", "golden"),
                          '{"Data":null,"Name":"imgmount"}\n')
+
+
+def engine_images(layout):
+    """Images that Docker was shown, by name."""
+    layers = [tar(dir("etc"), file("etc/a", b"a" * 1234)),
+              tar(dir("var"), symlink("var/a", "/dev/stdout"), symlink("var/b", "/dev/stderr")),
+              tar(file("x", b"x" * 100), hardlink("y", "x"),
+                  symlink("z", "1234567"), hardlink("zz", "z"))]
+    steps = [
+        {"created": "2024-02-01T10:00:00.5+02:00", "comment": "a <&> \u2028",
+         "created_by": "ADD \t<&> \u2028 \u2029 \"\\ \u00e9 \U0001f600 /"},
+        {"created": "2024-02-01T10:01:00Z", "created_by": "RUN ln -sf /dev/stdout /var/a &&"
+         " ln -sf /dev/stderr /var/b # buildkit"},
+        {"created": "2024-02-01T10:02:00Z", "created_by": "ENV A=1", "empty_layer": True},
+        {"created": "2024-02-01T10:03:00Z", "created_by": "COPY x /"}]
+    # Also histories shorter than the layers.
+    for name, created, history in (
+            ("whole", "2024-02-01T10:03:00.120Z", steps),
+            ("short", "2024-02-01T10:03:00.000+00:00", steps[:1]),
+            ("none", "2024-02-01T12:03:00.1234567890123+02:00", [])):
+        config = harness.config_of(layers, created=created, history=history)
+        layout.name(name, layout.add_image(
+            config, [layout.add_blob(gzip(x), LAYER_GZIP) for x in layers]))
+        yield name
+
+
+ENGINE_COMMANDS = {
+    "history": ("--human=false",),
+    "history-no-trunc": ("--human=false", "--no-trunc"),
+    "history-quiet": ("-q",),
+    "history-json": ("--human=false", "--format", "json"),
+    "history-templates": (
+        "--human=false", "--format",
+        r"{{json .}}|{{json .CreatedBy}}|{{.Size}}\t{{upper .Comment}} {{len .ID}}"),
+    "history-table": (
+        "--human=false", "--format",
+        r"table {{.ID}}\t{{.Size}}\t{{upper .CreatedAt}}\t{{pad .Comment 1 2}}"),
+    "inspect": ("-f", "{{.Id}} {{.Created}} {{.Size}} {{.Comment}} {{json .RootFS}}"),
+}
+
+
+class AsDockerEngine(harness.EndToEnd):
+    """The golden files are what Docker's engine 20.10 with overlay2, and its client
+    28.2, printed of these images."""
+
+    def test_history_and_inspect(self):
+        layout = Layout(self.scratch / "layout")
+        for image in engine_images(layout):
+            self.out_of("imgpull", "-q", f"oci:{layout.folder}:{image}")
+            for name, arguments in ENGINE_COMMANDS.items():
+                with self.subTest(image=image, command=name):
+                    out = self.out_of("img" + name.partition("-")[0], *arguments,
+                                      f"oci:{layout.folder}:{image}", TZ="UTC")
+                    golden = GOLDEN / f"engine-{image}-{name}"
+                    self.assertEqual(out, golden.read_text())
+
+    def test_layers_that_no_step_made_are_listed_with_the_layers(self):
+        layout = Layout(self.scratch / "layout")
+        list(engine_images(layout))
+        rows = self.out_of("imghistory", "--layers", "--format", "{{.CreatedBy}}|{{.Layer}}",
+                           f"oci:{layout.folder}:short").rstrip("\n").split("\n")
+        self.assertEqual(len(rows), 3)
+        self.assertTrue(all(row.rpartition("|")[2] for row in rows), rows)
 
 
 class SameFactsAsOthers(harness.EndToEnd):
