@@ -155,7 +155,8 @@ Status ImportImages(const std::string& file, const std::string& name,
       IMGMOUNT_TRY(const ResolvedImage resolved,
                    Resolve(archive, std::move(top), cache, platform));
       IMGMOUNT_CHECK(PullLayers(archive, resolved, reference.Canonical(), cache,
-                                {.cancel = cancel}, *progress()));
+                                {.platform = platform, .cancel = cancel},
+                                *progress()));
     }
     out << "Imported: " << reference.Familiar() << '\n' << std::flush;
   }

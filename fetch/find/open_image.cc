@@ -150,6 +150,7 @@ Result<NamedImage> OpenImage(const std::string& image,
                              const FetchConfig& config) {
   IMGMOUNT_TRY(NamedImage named, Open(image, config));
   named.pull_options = config.pull_options;
+  named.pull_options.platform = named.platform;
   named.cache_max_bytes = config.cache_max_bytes;
   // Only who asks for a platform wonders at another.
   if (config.platform) named.warn = config.warn;

@@ -52,7 +52,7 @@ bool IsNamed(const Cache& cache, const std::string& name,
 // Whether the image is in the cache, by whatever name: with the same config,
 // which gives an image its ID.
 bool IsKnown(const Cache& cache, const ResolvedImage& resolved,
-             const std::vector<Cache::NamedImage>& names,
+             const std::vector<Cache::IndexEntry>& names,
              const Platform& platform) {
   return std::any_of(names.begin(), names.end(), [&](const auto& it) {
     if (it.descriptor.digest == resolved.published.digest) return true;
@@ -65,7 +65,7 @@ bool IsKnown(const Cache& cache, const ResolvedImage& resolved,
 // Whether `name` has a digest, and a tag of its repository stands for the same:
 // a pull of that tag has made the name known as well.
 bool HasPulledTag(const std::string& name, const Descriptor& published,
-                  const std::vector<Cache::NamedImage>& names) {
+                  const std::vector<Cache::IndexEntry>& names) {
   const auto wanted = Reference::Parse(name);
   if (!wanted || !wanted->digest) return false;
   return std::any_of(names.begin(), names.end(), [&](const auto& it) {

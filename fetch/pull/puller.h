@@ -18,6 +18,7 @@
 namespace imgmount {
 
 struct PullOptions {
+  Platform platform = Platform::OfThisMachine();  // as for Resolve()
   int max_concurrent_downloads = 3;
   const CancelFlag* cancel = nullptr;  // may be null
 };
