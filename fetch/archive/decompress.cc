@@ -10,7 +10,7 @@ namespace {
 
 constexpr size_t kChunk = 512 << 10;
 
-// What libarchive's callback works on.
+// The state of libarchive's callback.
 struct Input {
   const ReadBytes& read;
   uint64_t position = 0;

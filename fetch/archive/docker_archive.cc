@@ -124,7 +124,9 @@ Result<uint64_t> UncompressedSize(const TarFiles& files,
       ReaderOf(files, run), [&](std::span<const std::byte> bytes) -> Status {
         size += bytes.size();
         if (size <= limit) return {};
-        return Fail(ErrorCode::kUnsupported, "a layer inflates beyond measure");
+        return Fail(
+            ErrorCode::kUnsupported,
+            fmt::format("a layer unpacks to more than {} bytes", limit));
       }));
   return size;
 }

@@ -109,7 +109,8 @@ Status TarFiles::List() {
     const char* path = archive_entry_pathname(entry);
     if (path == nullptr) continue;
     if (entries_.size() >= kMaxEntries) {
-      return Fail(ErrorCode::kUnsupported, "more files than an image has");
+      return Fail(ErrorCode::kUnsupported,
+                  fmt::format("more than {} files", kMaxEntries));
     }
     Entry known;
     const fs::path name = path;

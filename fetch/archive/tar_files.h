@@ -20,7 +20,7 @@ namespace imgmount {
 
 class TarFiles {
  public:
-  // Where one file's bytes are.
+  // The place of one file's bytes in the archive.
   struct Run {
     uint64_t offset = 0;
     uint64_t size = 0;

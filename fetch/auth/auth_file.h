@@ -23,11 +23,11 @@ struct Credential {
   bool operator==(const Credential&) const = default;
 };
 
-// What a file has for a registry: a login, or the program that knows it.
+// An entry for a registry: a login, or the program that has it.
 struct AuthEntry {
   std::string key = {};  // under which it stands
   Credential credential = {};
-  std::string helper = {};  // "pass": docker-credential-pass is asked for `key`
+  std::string helper = {};  // "pass": docker-credential-pass has it for `key`
   bool operator==(const AuthEntry&) const = default;
 };
 

@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
 constexpr size_t kMaxAnswer = 1 << 20;
-// What Docker's helpers print when they have nothing; no error of theirs.
+// Docker's helpers print this when they have no login, which is no error.
 constexpr char kNotFound[] = "credentials not found";
 
 std::optional<fs::path> FindProgram(const std::string& program,
@@ -86,9 +86,9 @@ Result<Output> RunGet(const fs::path& program, const std::string& input) {
 
 }  // namespace
 
-Result<std::optional<Credential>> AskHelper(const std::string& name,
-                                            const std::string& registry,
-                                            const std::string& path) {
+Result<std::optional<Credential>> GetFromHelper(const std::string& name,
+                                                const std::string& registry,
+                                                const std::string& path) {
   const std::string program = "docker-credential-" + name;
   const bool plain = std::all_of(name.begin(), name.end(), [](unsigned char c) {
     return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
@@ -113,7 +113,7 @@ Result<std::optional<Credential>> AskHelper(const std::string& name,
   const auto user = StringMember(answer, "Username");
   const auto secret = StringMember(answer, "Secret");
   if (!user || !secret) {
-    // What it said may hold the secret.
+    // The answer is not shown, as it may hold the secret.
     return Fail(ErrorCode::kDenied, fmt::format("{}: no readable answer for {}",
                                                 program, registry));
   }

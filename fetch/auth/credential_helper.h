@@ -13,11 +13,11 @@
 
 namespace imgmount {
 
-// Asks docker-credential-`name`, looked for in `path` ("/bin:/usr/bin").
-// nullopt: it has no login for that registry.
-Result<std::optional<Credential>> AskHelper(const std::string& name,
-                                            const std::string& registry,
-                                            const std::string& path);
+// The login that docker-credential-`name` has for a registry; nullopt: none.
+// The program is looked for in `path` ("/bin:/usr/bin").
+Result<std::optional<Credential>> GetFromHelper(const std::string& name,
+                                                const std::string& registry,
+                                                const std::string& path);
 
 }  // namespace imgmount
 

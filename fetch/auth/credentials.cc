@@ -12,7 +12,7 @@ namespace {
 
 constexpr char kOldDockerFile[] = "/.dockercfg";
 
-// What a file has; nothing where it does not exist.
+// The entry of a file; nullopt where the file does not exist.
 Result<std::optional<AuthEntry>> EntryIn(const std::string& file,
                                          const Endpoint& endpoint) {
   auto text = ReadFile(file, kMaxAuthFileBytes);
@@ -119,7 +119,7 @@ Result<std::optional<Credential>> Credentials::Find(
         if (entry.helper.empty()) {
           found = entry.credential;
         } else {
-          IMGMOUNT_TRY(found, AskHelper(entry.helper, entry.key, path_));
+          IMGMOUNT_TRY(found, GetFromHelper(entry.helper, entry.key, path_));
         }
         return found.has_value();
       }));

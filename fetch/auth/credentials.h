@@ -47,7 +47,8 @@ class Credentials {
     std::string file;  // "--creds" for the option
     AuthEntry entry;
   };
-  // Where a registry's login stands, without asking a helper; nullopt: none.
+  // The first place that has a login for a registry, found without running
+  // helpers; nullopt: none.
   Result<std::optional<Place>> Locate(const Endpoint& endpoint) const;
 
   // A helper that has no login gives way to the next file.

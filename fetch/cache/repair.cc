@@ -31,7 +31,7 @@ Status Refetch(const CachedImage& cached, const std::string& name,
     IMGMOUNT_TRY(NamedImage named, OpenImage(name, of_platform));
     named.selector = cached.published.digest.text();
     named.cache_max_bytes.reset();
-    // What is here is intact now, and wants no registry.
+    // Whatever is here is intact now, and is not fetched again.
     named.pull = PullPolicy::kMissing;
     IMGMOUNT_TRY(const ResolvedImage resolved, FindOrResolve(named));
     IMGMOUNT_CHECK(PullMissing(named, resolved, name, *progress()));
@@ -40,7 +40,7 @@ Status Refetch(const CachedImage& cached, const std::string& name,
 }
 
 // Platforms that have been pulled; nullopt for the caller's, where a document
-// that would tell is damaged.
+// that would name one is damaged.
 std::vector<std::optional<Platform>> PlatformsOf(const CachedImage& cached,
                                                  const Inventory& inventory) {
   std::vector<std::optional<Platform>> platforms;
@@ -54,8 +54,8 @@ std::vector<std::optional<Platform>> PlatformsOf(const CachedImage& cached,
   return platforms;
 }
 
-// Damaged blobs, out of the way so that others may come. At its end those for
-// which none came are back: most of a damaged layer can still be read.
+// Moves damaged blobs out of the way, so that others may come. At its end those
+// for which none came are put back: most of a damaged layer can still be read.
 class SetAside {
  public:
   explicit SetAside(const Cache& cache) : cache_(cache) {}
@@ -85,7 +85,7 @@ class SetAside {
       fs::last_write_time(aside, fs::file_time_type::clock::now(), error);
       return {};
     }
-    // What is missing counts as damaged, too.
+    // A missing blob counts as damaged, too.
     if (error == std::errc::no_such_file_or_directory) return {};
     return FailErrno(path.string(), error.value());
   }

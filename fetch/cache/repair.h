@@ -11,12 +11,12 @@
 
 namespace imgmount {
 
-// Gets what is damaged anew: blobs from the registries that the images' names
-// tell, by digest; derived files from the blobs, without a request where these
-// are here. A damaged blob that somebody needs stays if no other comes; one
-// that nobody needs is removed. Of images that cannot be repaired the last
-// error is returned, the others are told on io.err. Each pull shows a progress
-// of its own.
+// Replaces what is damaged: blobs, by digest, from the registries in the
+// images' names; derived files from the blobs, without a request where these
+// are here. A damaged blob that an image needs stays if it cannot be replaced;
+// one that none needs is removed. Where several images cannot be repaired the
+// last error is returned and the others are printed to io.err. Each pull shows
+// a progress of its own.
 Status Repair(const Cache& cache, const Verification& verification,
               const FetchConfig& config, const ProgressFactory& progress,
               const ToolIo& io);

@@ -33,15 +33,16 @@ bool IsComplete(const Cache& cache, const Image& image) {
   });
 }
 
-// What goes into an archive, and the locks that keep it here meanwhile.
+// The blobs and names that go into an archive, and the locks that keep them
+// here meanwhile.
 struct Cargo {
   std::vector<Cache::IndexEntry> names;
   std::set<Digest> blobs;
   std::vector<UseLock> in_use;
 };
 
-Status Load(const std::string& text, const Cache& cache,
-            const Inventory& inventory, Cargo& cargo) {
+Status AddImage(const std::string& text, const Cache& cache,
+                const Inventory& inventory, Cargo& cargo) {
   IMGMOUNT_TRY(const FoundImage found, FindImage(inventory, text));
   const CachedImage& cached = *found.image;
   bool any = false;
@@ -118,7 +119,7 @@ Status ExportImages(const std::vector<std::string>& images,
   IMGMOUNT_TRY(const Inventory inventory, TakeInventory(cache));
   Cargo cargo;
   for (const std::string& image : images) {
-    IMGMOUNT_CHECK(Load(image, cache, inventory, cargo));
+    IMGMOUNT_CHECK(AddImage(image, cache, inventory, cargo));
   }
   IMGMOUNT_TRY(AtomicFile out, AtomicFile::CreateOutput(file));
   IMGMOUNT_CHECK(WriteOciArchive(cache, cargo.names, cargo.blobs, out.fd(),

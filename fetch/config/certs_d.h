@@ -12,7 +12,7 @@
 
 namespace imgmount {
 
-// What the first of these folders has that exists: HOST[:PORT] in
+// The certificates in the first of these folders that exists: HOST[:PORT] in
 // ~/.config/containers/certs.d, /etc/containers/certs.d, /etc/docker/certs.d;
 // HOST[:PORT], then _default, in ~/.config/containerd/certs.d and
 // /etc/containerd/certs.d (a hosts.toml there is hosts_toml.h's business).

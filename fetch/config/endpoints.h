@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where an image is to be had, by all the configuration there is.
+// The endpoints that may have an image, by all the configuration there is.
 #ifndef IMGMOUNT_FETCH_CONFIG_ENDPOINTS_H_
 #define IMGMOUNT_FETCH_CONFIG_ENDPOINTS_H_
 
@@ -12,9 +12,10 @@
 
 namespace imgmount {
 
-// What registries.conf says of the image; where it has no entry, what a
-// hosts.toml says; else the registry in its name. Certificates are those of
-// hosts.toml, else of certs.d. Without `tls_verify` all of them are insecure.
+// The endpoints that registries.conf gives for the image; where it has no
+// entry, those of a hosts.toml; else the registry in its name. Certificates are
+// those of hosts.toml, else of certs.d. Without `tls_verify` all of them are
+// insecure.
 Result<std::vector<Endpoint>> FindEndpoints(
     const Reference& reference, const RegistriesConf& conf, bool tls_verify,
     const FetchEnvironment& environment);

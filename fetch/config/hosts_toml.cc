@@ -145,7 +145,7 @@ Result<std::vector<Endpoint>> ParseHostsToml(std::string_view text,
       if (auto read = ReadHost(host, *table, folder); !read) {
         return in_file(read.error());
       }
-      // What tells a mirror of many registries which one is meant.
+      // Tells a mirror of many registries which one is meant.
       host.name_space = reference.registry;
       endpoints.push_back(std::move(host));
     }

@@ -16,14 +16,15 @@
 
 namespace imgmount {
 
-// Of the first of these that exists: HOST[:PORT]/hosts.toml,
-// _default/hosts.toml in ~/.config/containerd/certs.d, then in
-// /etc/containerd/certs.d. The hosts in their order, then the server itself;
-// nullopt where there is no such file.
+// The endpoints in the first of these files that exists:
+// HOST[:PORT]/hosts.toml, _default/hosts.toml in ~/.config/containerd/certs.d,
+// then in /etc/containerd/certs.d. The hosts in their order, then the server
+// itself; nullopt where there is no such file.
 Result<std::optional<std::vector<Endpoint>>> EndpointsOfHostsToml(
     const Reference& reference, const FetchEnvironment& environment);
 
-// What such a file says; `path` is where it lies. kUsage names file and line.
+// The endpoints in the text of such a file; its certificates are relative to
+// `path`, where it lies. kUsage names file and line.
 Result<std::vector<Endpoint>> ParseHostsToml(std::string_view toml,
                                              const std::filesystem::path& path,
                                              const Reference& reference);

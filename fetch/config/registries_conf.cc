@@ -38,8 +38,11 @@ std::optional<size_t> MatchedLength(std::string_view prefix,
 Result<std::string> CheckLocation(std::string location) {
   while (location.ends_with('/')) location.pop_back();
   if (location.find("://") != std::string::npos) {
-    return Fail(ErrorCode::kUsage,
-                fmt::format("location {}: a host, not a URL", location));
+    return Fail(
+        ErrorCode::kUsage,
+        fmt::format("location {}: must be a host with an optional path, not a "
+                    "URL",
+                    location));
   }
   return location;
 }
@@ -155,7 +158,7 @@ Result<RegistriesConf> RegistriesConf::Load(
   if (!user_folder.empty()) {
     IMGMOUNT_CHECK(AddFolder(conf, user_folder / "registries.conf.d"));
   }
-  // Where podman notes what a user has chosen.
+  // podman records here which alias a user has chosen.
   const std::string& cache = environment.xdg_cache_home;
   fs::path chosen = "/var/cache";
   if (::geteuid() != 0) {
@@ -309,7 +312,7 @@ Result<std::vector<Endpoint>> RegistriesConf::EndpointsFor(
     const size_t slash = moved.find('/');
     if (slash == std::string::npos) {
       return Fail(ErrorCode::kUsage,
-                  fmt::format("{}: {} leaves no repository name",
+                  fmt::format("{}: {} leaves no name of a repository",
                               registry->file_name, place.location));
     }
     endpoint.registry = moved.substr(0, slash);

@@ -26,14 +26,14 @@ struct Endpoint {
   std::string source = {};  // what named it, for people; "": nothing did
   // hosts.toml only:
   std::string api_root = "/v2";  // of the URL's path
-  std::string name_space = {};   // whose mirror it is being asked as; "": none
+  std::string name_space = {};   // the registry whose mirror it is; "": none
   bool can_pull = true;          // blobs, and manifests by digest
   bool can_resolve = true;       // tags
   std::vector<std::string> headers = {};  // for this host alone
   bool operator==(const Endpoint&) const = default;
 };
 
-// Where requests to it go: docker.io is a name, its registry another host.
+// The host that its API is at: that of docker.io has another name.
 std::string ApiHost(const Endpoint& endpoint);
 
 class RegistriesConf {
@@ -55,8 +55,9 @@ class RegistriesConf {
   // Mirrors in order, then the place itself; never empty. kDenied: blocked.
   Result<std::vector<Endpoint>> EndpointsFor(const Reference& reference) const;
 
-  // What a name without a registry ("app", "user/app:1") may stand for, best
-  // first: its alias, else the unqualified-search-registries, else Docker Hub.
+  // The references that a name without a registry ("app", "user/app:1") may
+  // stand for, best first: its alias, else the unqualified-search-registries,
+  // else Docker Hub.
   struct FullName {
     std::string text;  // "quay.io/user/app:1"
     std::string why;   // "alias in FILE"; "" for Docker Hub by default

@@ -35,26 +35,27 @@ Result<TlsFiles> ReadCertificates(const fs::path& folder) {
 }
 
 // Takes a scheme off the front.
-bool Take(std::string& host, std::string_view scheme) {
+bool ConsumePrefix(std::string& host, std::string_view scheme) {
   if (!host.starts_with(scheme)) return false;
   host.erase(0, scheme.size());
   return true;
 }
 
-// What `host` ("unix://PATH", "tcp://HOST[:PORT]") stands for; with TLS where
-// there is a folder of certificates.
+// Sets the address to `host` ("unix://PATH", "tcp://HOST[:PORT]"); with TLS
+// where there is a folder of certificates.
 Status SetHost(EngineAddress& engine, std::string host, const fs::path& tls) {
-  if (Take(host, "unix://")) {
+  if (ConsumePrefix(host, "unix://")) {
     engine.name = engine.socket = host;
     return {};
   }
-  if (!Take(host, "tcp://")) {
+  if (!ConsumePrefix(host, "tcp://")) {
     return Fail(
         ErrorCode::kUnsupported,
-        fmt::format("{}: {} is not spoken, but unix:// and tcp://; `ssh -nNT "
-                    "-L PATH:/var/run/docker.sock HOST` makes a socket of an "
-                    "engine elsewhere",
-                    engine.why, host.substr(0, host.find("://") + 3)));
+        fmt::format(
+            "{}: {} is not supported, only unix:// and tcp:// are; `ssh -nNT "
+            "-L PATH:/var/run/docker.sock HOST` makes a socket of an "
+            "engine elsewhere",
+            engine.why, host.substr(0, host.find("://") + 3)));
   }
   while (host.ends_with('/')) host.pop_back();
   const bool has_port = host.find(':', host.rfind(']') + 1) != host.npos;

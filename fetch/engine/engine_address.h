@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a container engine's HTTP API is: a unix socket, or a host.
+// EngineAddress: a container engine's HTTP API, on a unix socket or at a host.
 #ifndef IMGMOUNT_FETCH_ENGINE_ENGINE_ADDRESS_H_
 #define IMGMOUNT_FETCH_ENGINE_ENGINE_ADDRESS_H_
 

@@ -67,7 +67,7 @@ std::string CertificatesOf(const Endpoint& endpoint, bool tls_verify) {
     }
   }
   if (!endpoint.tls.client_certificate.empty()) {
-    text += "; ours is " + endpoint.tls.client_certificate;
+    text += "; the client's is " + endpoint.tls.client_certificate;
   }
   return text;
 }
@@ -108,7 +108,7 @@ std::string CacheOf(const Reference& reference, const FetchConfig& config) {
   }
   if (!there) {
     return text + " does not have it" +
-           (config.AllowsRequests() ? "" : ", and nobody may be asked");
+           (config.AllowsRequests() ? "" : ", and requests are forbidden");
   }
   if (config.pull == PullPolicy::kAlways && !config.offline) {
     return text + " has it; the registry is asked whether that is still so";

@@ -152,7 +152,7 @@ Result<NamedImage> OpenImage(const std::string& image,
   named.pull_options = config.pull_options;
   named.pull_options.platform = named.platform;
   named.cache_max_bytes = config.cache_max_bytes;
-  // Only who asks for a platform wonders at another.
+  // Another platform is only odd where one was asked for.
   if (config.platform) named.warn = config.warn;
   return named;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which platforms an image is there for.
+// The platforms that an image is for.
 #ifndef IMGMOUNT_FETCH_FIND_PLATFORMS_H_
 #define IMGMOUNT_FETCH_FIND_PLATFORMS_H_
 
@@ -11,8 +11,8 @@
 
 namespace imgmount {
 
-// Those of the index that the name stands for, in its order; of an image
-// without an index the one that its config tells. From the cache when it is
+// Those in the index that the name stands for, in its order; where there is no
+// index, the one in the image's config. From the cache when it is
 // there, else from the source.
 Result<std::vector<Platform>> PlatformsOf(NamedImage& image);
 

@@ -54,7 +54,7 @@ std::optional<ResolvedImage> FindCached(const NamedImage& named) {
 
 Result<ResolvedImage> FindOrResolveAny(NamedImage& named) {
   auto cached = FindCached(named);
-  // Whatever is wrong with what is cached, the source has it right.
+  // Missing or damaged: the source has it.
   if (!cached) return ResolveAnew(named);
   if (named.pull != PullPolicy::kAlways) return *std::move(cached);
   auto current = named.source->StillNames(named.selector, *cached);

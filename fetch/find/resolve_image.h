@@ -11,8 +11,8 @@
 namespace imgmount {
 
 // Manifest and config, as the pull policy says: from the cache when they are
-// there, else from the source (at most a few kilobytes; no layer). A source
-// that is always asked gets one small question when the cache has an answer.
+// there, else from the source (at most a few kilobytes; no layer). Where
+// the policy is to ask always and the cache has the image, one small request.
 // An image that is only there for another platform than was asked for is taken,
 // with a warning, as `docker pull` does.
 Result<ResolvedImage> FindOrResolve(NamedImage& image);
@@ -21,7 +21,8 @@ Result<ResolvedImage> FindOrResolve(NamedImage& image);
 // is no such image, a cached one with a similar name is suggested.
 Result<Source::Document> FetchTop(NamedImage& image);
 
-// What the source says now: as `docker pull`, a tag may have moved.
+// The documents that the source has now: as `docker pull`, a tag may have
+// moved.
 Result<ResolvedImage> ResolveAnew(NamedImage& image);
 
 }  // namespace imgmount

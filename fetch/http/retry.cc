@@ -20,11 +20,11 @@ RetryPolicy RetryPolicy::Real() {
 }
 
 std::optional<milliseconds> WaitBefore(const RetryPolicy& policy, int failures,
-                                       const TransportError& trouble) {
+                                       const TransportError& error) {
   if (failures >= policy.attempts) return {};
-  if (trouble.retry_after) {
-    if (*trouble.retry_after > policy.longest_wait_seconds) return {};
-    return std::chrono::seconds(*trouble.retry_after);
+  if (error.retry_after) {
+    if (*error.retry_after > policy.longest_wait_seconds) return {};
+    return std::chrono::seconds(*error.retry_after);
   }
   const milliseconds full =
       policy.first_wait * (1 << std::min(failures - 1, 6));
@@ -36,14 +36,14 @@ std::optional<milliseconds> WaitBefore(const RetryPolicy& policy, int failures,
 bool Wait(const RetryPolicy& policy, milliseconds time,
           const std::function<void(int)>& on_second,
           const std::function<bool()>& stopped) {
-  // Short, so that Ctrl-C is not waited for.
+  // Short, so that Ctrl-C takes effect at once.
   constexpr milliseconds kSlice{100};
-  int told = -1;
+  int last_seconds = -1;
   for (milliseconds left = time; left.count() > 0; left -= kSlice) {
     if (stopped()) return false;
     const auto seconds = static_cast<int>((left.count() + 999) / 1000);
-    if (seconds != told) on_second(seconds);
-    told = seconds;
+    if (seconds != last_seconds) on_second(seconds);
+    last_seconds = seconds;
     policy.sleep(std::min(left, kSlice));
   }
   return !stopped();

@@ -29,10 +29,10 @@ struct RetryPolicy {
 // The wait before another attempt, after `failures` of them in a row; nullopt
 // when it is time to give up.
 std::optional<std::chrono::milliseconds> WaitBefore(
-    const RetryPolicy& policy, int failures, const TransportError& trouble);
+    const RetryPolicy& policy, int failures, const TransportError& error);
 
-// Waits, telling `on_second` the seconds that are left as Docker counts them
-// down. False when `stopped` became true.
+// Waits, and calls `on_second` with the seconds that are left each time their
+// number changes, as Docker counts down. False when `stopped` became true.
 bool Wait(const RetryPolicy& policy, std::chrono::milliseconds time,
           const std::function<void(int)>& on_second,
           const std::function<bool()>& stopped);

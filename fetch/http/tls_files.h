@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What TLS to one registry needs beyond the system's CAs.
+// TlsFiles: certificates for one registry, beyond the system's CAs.
 #ifndef IMGMOUNT_FETCH_HTTP_TLS_FILES_H_
 #define IMGMOUNT_FETCH_HTTP_TLS_FILES_H_
 

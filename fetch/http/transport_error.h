@@ -42,8 +42,8 @@ namespace imgmount::internal {
 inline tl::unexpected<TransportError> AsTransportError(Error error) {
   return FailAttempt(std::move(error), TransportError::Kind::kFinal);
 }
-inline tl::unexpected<TransportError> AsTransportError(TransportError trouble) {
-  return tl::unexpected<TransportError>(std::move(trouble));
+inline tl::unexpected<TransportError> AsTransportError(TransportError error) {
+  return tl::unexpected<TransportError>(std::move(error));
 }
 }  // namespace imgmount::internal
 

@@ -15,7 +15,7 @@ using Json = nlohmann::ordered_json;
 constexpr std::chrono::milliseconds kBetweenBytes{100};
 
 void Print(std::ostream& out, const Json& event) {
-  // What the user typed need not be UTF-8.
+  // Names that the user typed need not be UTF-8.
   out << event.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n'
       << std::flush;
 }
@@ -54,13 +54,13 @@ void JsonProgress::OnLayer(const Digest& layer, Step step, uint64_t done,
                            uint64_t total) {
   const MutexLock lock(mutex_);
   const auto now = clock_();
-  const auto told = told_.find(layer);
+  const auto last = last_events_.find(layer);
   const bool all = done == total;
-  if (told != told_.end() && told->second.step == step && CountsBytes(step) &&
-      !all && now - told->second.at < kBetweenBytes) {
+  if (last != last_events_.end() && last->second.step == step &&
+      CountsBytes(step) && !all && now - last->second.time < kBetweenBytes) {
     return;
   }
-  told_.insert_or_assign(layer, Told{step, now});
+  last_events_.insert_or_assign(layer, Event{step, now});
   Json detail = Json::object();
   if (CountsBytes(step)) detail = {{"current", done}, {"total", total}};
   Print(out_, {{"status", StepText(step, done)},

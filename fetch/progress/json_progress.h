@@ -23,7 +23,7 @@
 
 namespace imgmount {
 
-// Thread-safe. Bytes of one layer are told ten times a second at most.
+// Thread-safe. A layer's bytes are shown ten times a second at most.
 class JsonProgress : public PullProgress {
  public:
   using Clock = std::function<std::chrono::steady_clock::time_point()>;
@@ -40,14 +40,14 @@ class JsonProgress : public PullProgress {
                uint64_t total) override;
 
  private:
-  struct Told {
+  struct Event {
     Step step;
-    std::chrono::steady_clock::time_point at;
+    std::chrono::steady_clock::time_point time;
   };
   std::ostream& out_;
   const Clock clock_;
   Mutex mutex_;
-  std::map<Digest, Told> told_ GUARDED_BY(mutex_);
+  std::map<Digest, Event> last_events_ GUARDED_BY(mutex_);
   bool any_new_ GUARDED_BY(mutex_) = false;
 };
 

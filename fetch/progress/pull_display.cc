@@ -95,12 +95,12 @@ void PullDisplay::OnLayer(const Digest& digest, Step step, uint64_t done,
   const auto found = position_.find(digest);
   if (found == position_.end()) return;
   Layer& layer = layers_[found->second];
-  const bool new_step = layer.step != step || !layer.told;
+  const bool new_step = layer.step != step || !layer.started;
   if (new_step) {
     layer.since = clock_();
     layer.done_at_start = done;
   }
-  layer.told = true;
+  layer.started = true;
   layer.step = step;
   layer.done = done;
   layer.total = total;
@@ -134,8 +134,8 @@ std::string PullDisplay::LayerLine(const Layer& layer, int columns) const {
 }
 
 // Redraws the lines that may still change. Those above them are settled: they
-// scroll away like any text, so more layers than the terminal has rows are no
-// trouble.
+// scroll away like any text, so there may be more layers than the terminal
+// has rows.
 void PullDisplay::Draw() {
   const TerminalSize size = size_();
   const auto columns = static_cast<size_t>(std::max(size.columns, 1));
@@ -158,7 +158,7 @@ void PullDisplay::Draw() {
   drawn_.clear();
   const auto room = static_cast<size_t>(std::max(size.rows - 1, 1));
   for (size_t i = settled_; i < layers_.size() && drawn_.size() < room; ++i) {
-    if (layers_[i].told) drawn_.push_back(draw(layers_[i]));
+    if (layers_[i].started) drawn_.push_back(draw(layers_[i]));
   }
   out_ << frame << std::flush;
   drawn_at_ = clock_();

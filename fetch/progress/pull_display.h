@@ -3,8 +3,8 @@
 //
 // On a terminal a line per layer, redrawn in place, with a bar where there is
 // room; elsewhere a line per change of state; with kQuiet nothing. Thread-safe.
-// The cursor always rests below what was drawn, so nothing has to be put right
-// when the program ends in the middle.
+// The cursor always rests below what was drawn, so that a program that ends in
+// the middle leaves the terminal in order.
 #ifndef IMGMOUNT_FETCH_PROGRESS_PULL_DISPLAY_H_
 #define IMGMOUNT_FETCH_PROGRESS_PULL_DISPLAY_H_
 
@@ -48,8 +48,8 @@ class PullDisplay : public PullProgress {
 
  private:
   struct Layer {
-    std::string id;     // twelve hex digits
-    bool told = false;  // OnLayer was called for it
+    std::string id;        // twelve hex digits
+    bool started = false;  // OnLayer was called for it
     Step step = Step::kPullingFsLayer;
     uint64_t done = 0;
     uint64_t total = 0;

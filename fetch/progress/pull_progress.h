@@ -21,7 +21,7 @@ class PullProgress : public PullObserver {
   virtual void Found(const Reference& reference) = 0;
   // "Digest: …" and "Status: …".
   virtual void Finish(const Digest& published, const std::string& familiar) = 0;
-  // What a script wants to know: the image's whole name. Also when quiet.
+  // The image's whole name, for scripts. Also when quiet.
   virtual void ShowName(const std::string& name, const Digest& published) = 0;
 };
 

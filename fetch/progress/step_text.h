@@ -10,10 +10,10 @@
 
 namespace imgmount {
 
-// "Pull complete", "Retrying in 2 seconds". `done` is what OnLayer() was told.
+// "Pull complete", "Retrying in 2 seconds". Both are those of OnLayer().
 std::string StepText(PullObserver::Step step, uint64_t done);
 
-// Steps that are told again and again, with the bytes done.
+// Whether a step is reported again and again, with the bytes done.
 bool CountsBytes(PullObserver::Step step);
 
 // "Pulling from library/nginx", and in front of it "latest", or the whole name

@@ -21,7 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 using Step = PullObserver::Step;
 
-// What is written and passed on at a time; libcurl delivers 16 KiB.
+// Bytes that are written and passed on at a time; libcurl delivers 16 KiB.
 constexpr size_t kChunk = 512 << 10;
 
 // Whether the bytes themselves are to blame, so that keeping them is no use.
@@ -55,7 +55,7 @@ bool IsInTheWay(const Error& error) {
   }
 }
 
-// Whatever has this name. Errors show when it is made anew.
+// Removes whatever has this name. Errors show when it is made anew.
 void Remove(const fs::path& path) {
   std::error_code ignored;
   fs::remove_all(path, ignored);
@@ -102,12 +102,12 @@ class LayerPull::Receiver : public BlobSink {
     pass_.Write(chunk_);
     position_ += chunk_.size();
     chunk_.clear();
-    pull_.Tell(Step::kDownloading, position_);
+    pull_.Notify(Step::kDownloading, position_);
     return {};
   }
 
   void OnRetryIn(int seconds) override {
-    pull_.Tell(Step::kRetrying, static_cast<uint64_t>(seconds));
+    pull_.Notify(Step::kRetrying, static_cast<uint64_t>(seconds));
   }
   bool stopped() const override { return pull_.stopped_(); }
 
@@ -129,29 +129,28 @@ LayerPull::LayerPull(Source& source, const Cache& cache,
       observer_(observer),
       stopped_(std::move(stopped)) {}
 
-void LayerPull::Tell(Step step, uint64_t done) {
+void LayerPull::Notify(Step step, uint64_t done) {
   observer_.OnLayer(layer_.digest, step, done, layer_.size);
 }
 
-// Tried again and again, as nothing wakes one thread of a process that waits
-// in flock(2) when the user presses Ctrl-C.
-Result<FileLock> LayerPull::WaitForTurn() {
+// Polls, because Ctrl-C does not wake a thread that waits in flock(2).
+Result<FileLock> LayerPull::LockLayer() {
   constexpr std::chrono::milliseconds kBetweenTries{50};
   const std::string name = "layer-" + std::string(layer_.digest.hex());
-  for (bool told = false;; told = true) {
+  for (bool first_try = true;; first_try = false) {
     IMGMOUNT_TRY(auto lock, cache_.TryLock(name));
     if (lock) return *std::move(lock);
     if (stopped_()) return Fail(ErrorCode::kCancelled, "interrupted");
-    if (!told) Tell(Step::kWaiting);
+    if (first_try) Notify(Step::kWaiting);
     std::this_thread::sleep_for(kBetweenTries);
   }
 }
 
 Status LayerPull::Run() {
-  IMGMOUNT_TRY(const FileLock lock, WaitForTurn());
+  IMGMOUNT_TRY(const FileLock lock, LockLayer());
   if (cache_.HasBlob(layer_.digest)) {
     if (HasDerivedFiles(cache_, layer_.digest)) {
-      Tell(Step::kAlreadyExists);
+      Notify(Step::kAlreadyExists);
       return {};
     }
     auto indexed = IndexCachedBlob();
@@ -197,12 +196,12 @@ Status LayerPull::IndexCachedBlob() {
   if (!fd) return CannotReadBack(fd.error());
   IMGMOUNT_TRY(const uint64_t size, SizeOf(fd->get(), path));
   IMGMOUNT_TRY(const auto pass, StartPass());
-  Tell(Step::kExtracting);
+  Notify(Step::kExtracting);
   IMGMOUNT_CHECK(FeedFile(fd->get(), size, *pass, [&](uint64_t position) {
-    Tell(Step::kExtracting, position);
+    Notify(Step::kExtracting, position);
   }));
   IMGMOUNT_CHECK(FinishPass(cache_, *pass));
-  Tell(Step::kPullComplete);
+  Notify(Step::kPullComplete);
   return {};
 }
 
@@ -220,16 +219,16 @@ Status LayerPull::Download(bool may_resume) {
   IMGMOUNT_TRY(const auto pass, StartPass());
   const auto transfer = [&]() -> Status {
     // Not counted as downloading: nothing comes over the network.
-    if (there > 0) Tell(Step::kVerifyingChecksum);
+    if (there > 0) Notify(Step::kVerifyingChecksum);
     IMGMOUNT_CHECK(FeedFile(fd.get(), there, *pass, [](uint64_t) {}));
-    Tell(Step::kDownloading, there);
+    Notify(Step::kDownloading, there);
     Receiver receiver(*this, fd.get(), there, *pass);
     auto fetched = source_.FetchBlob(layer_, there, receiver);
     // After a failure too: what has arrived need not come again.
     auto flushed = receiver.Flush();
     IMGMOUNT_CHECK(fetched);
     IMGMOUNT_CHECK(flushed);
-    Tell(Step::kVerifyingChecksum);
+    Notify(Step::kVerifyingChecksum);
     IMGMOUNT_CHECK(FinishPass(cache_, *pass));
     return {};
   };
@@ -240,9 +239,9 @@ Status LayerPull::Download(bool may_resume) {
     if (there > 0) return Download(/*may_resume=*/false);
   }
   IMGMOUNT_CHECK(transferred);
-  Tell(Step::kDownloadComplete);
+  Notify(Step::kDownloadComplete);
   IMGMOUNT_CHECK(Publish(fd.get(), path, cache_.BlobPath(layer_.digest)));
-  Tell(Step::kPullComplete);
+  Notify(Step::kPullComplete);
   return {};
 }
 

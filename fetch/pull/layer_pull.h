@@ -34,8 +34,8 @@ class LayerPull {
  private:
   class Receiver;
 
-  // Other processes may be pulling the same layer.
-  Result<FileLock> WaitForTurn();
+  // Waits until no other process pulls this layer.
+  Result<FileLock> LockLayer();
   Result<std::unique_ptr<FirstPass>> StartPass() const;
   Status IndexCachedBlob();
   Status Download(bool may_resume);
@@ -43,7 +43,7 @@ class LayerPull {
                   const std::function<void(uint64_t)>& on_position);
   // As if its bytes were wrong, if another file will do better.
   Failure CannotReadBack(const Error& error) const;
-  void Tell(PullObserver::Step step, uint64_t done = 0);
+  void Notify(PullObserver::Step step, uint64_t done = 0);
 
   Source& source_;
   const Cache& cache_;

@@ -94,8 +94,8 @@ Result<std::vector<LayerJob>> DistinctLayers(const Image& image) {
       jobs.push_back({&layer, &diff_id});
     } else if (*entry->second != diff_id) {
       return Fail(ErrorCode::kCorrupt,
-                  fmt::format("layer {} stands twice in the manifest, with two "
-                              "diff IDs in the config",
+                  fmt::format("layer {} occurs twice in the manifest, with "
+                              "different diff IDs in the config",
                               layer.digest.text()));
     }
   }
@@ -113,7 +113,7 @@ class JobRunner {
              const std::function<Status(size_t)>& job) {
     const auto work = [&] {
       for (size_t i = next_++; i < count && !stopped(); i = next_++) {
-        Record(Guarded(job, i));
+        Record(RunJob(job, i));
       }
     };
     std::vector<std::thread> workers;
@@ -128,7 +128,7 @@ class JobRunner {
   }
 
  private:
-  static Status Guarded(const std::function<Status(size_t)>& job, size_t i) {
+  static Status RunJob(const std::function<Status(size_t)>& job, size_t i) {
     try {
       return job(i);
     } catch (const std::exception& exception) {
@@ -150,24 +150,24 @@ class JobRunner {
   std::optional<Error> error_ GUARDED_BY(mutex_);  // the first
 };
 
-// What Docker shows before anything is downloaded.
-void Announce(const std::vector<LayerJob>& jobs,
-              const std::vector<LayerJob>& missing, size_t threads,
-              PullObserver& observer) {
-  const auto tell = [&](const LayerJob& job, Step step) {
+// Tells the observer how the pull begins, in Docker's order.
+void NotifyOfStart(const std::vector<LayerJob>& jobs,
+                   const std::vector<LayerJob>& missing, size_t threads,
+                   PullObserver& observer) {
+  const auto notify = [&](const LayerJob& job, Step step) {
     observer.OnLayer(job.layer->digest, step, 0, job.layer->size);
   };
   for (const LayerJob& job : jobs) {
     const bool there =
         std::find(missing.begin(), missing.end(), job) == missing.end();
-    tell(job, there ? Step::kAlreadyExists : Step::kPullingFsLayer);
+    notify(job, there ? Step::kAlreadyExists : Step::kPullingFsLayer);
   }
   for (size_t i = threads; i < missing.size(); ++i) {
-    tell(missing[i], Step::kWaiting);
+    notify(missing[i], Step::kWaiting);
   }
 }
 
-// What was resolved may have been removed before it was held.
+// The documents may have been removed between resolving and the use lock.
 Status RestoreDocuments(Source& source, const Image& image,
                         const Cache& cache) {
   if (source.in_place()) return {};
@@ -209,7 +209,7 @@ Status Pull(Source& source, const ResolvedImage& resolved,
     shows_layers = !IsKnown(cache, resolved, names, options.platform);
   }
   if (is_new) observer.OnImage(image);
-  if (shows_layers) Announce(jobs, missing, threads, observer);
+  if (shows_layers) NotifyOfStart(jobs, missing, threads, observer);
 
   JobRunner runner(options.cancel);
   IMGMOUNT_CHECK(runner.Run(missing.size(), threads, [&](size_t i) -> Status {
@@ -274,7 +274,7 @@ Result<ResolvedImage> Resolve(Source& source, Source::Document document,
     return ResolvedImage{std::move(image), std::move(published)};
   }
   return Fail(ErrorCode::kCorrupt,
-              fmt::format("{}: indexes within indexes, more than {}",
+              fmt::format("{}: more than {} levels of indexes within indexes",
                           published.digest.text(), kMaxIndexDepth));
 }
 

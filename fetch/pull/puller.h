@@ -2,7 +2,7 @@
 // Pulling: from a reference to verified blobs and derived files in the cache.
 //
 // Layers run in parallel through their first pass into the cache, and what
-// happens is told to a PullObserver.
+// happens is reported to a PullObserver.
 #ifndef IMGMOUNT_FETCH_PULL_PULLER_H_
 #define IMGMOUNT_FETCH_PULL_PULLER_H_
 

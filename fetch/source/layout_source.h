@@ -17,7 +17,7 @@ class LayoutSource : public Source {
   // A selector is a name in index.json, a digest, or "" for the only image.
   Result<Document> FetchManifest(const std::string& selector) override;
   Result<std::string> FetchSmallBlob(const Descriptor& descriptor) override;
-  // Layers are used as they are; this is asked for one that is missing.
+  // Layers are used in place, so this is only called for one that is missing.
   Status FetchBlob(const Descriptor& descriptor, uint64_t offset,
                    BlobSink& sink) override;
   bool in_place() const override { return true; }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// OfflineSource: a source that may not be asked. What the cache lacks is told
-// in its name, with the option that forbids asking.
+// OfflineSource: stands for a source when requests are forbidden. All it has is
+// an error, which names the option that forbids them.
 #ifndef IMGMOUNT_FETCH_SOURCE_OFFLINE_SOURCE_H_
 #define IMGMOUNT_FETCH_SOURCE_OFFLINE_SOURCE_H_
 

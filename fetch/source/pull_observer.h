@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// PullObserver: what a pull tells of its progress.
+// PullObserver: who is notified of a pull's progress.
 #ifndef IMGMOUNT_FETCH_SOURCE_PULL_OBSERVER_H_
 #define IMGMOUNT_FETCH_SOURCE_PULL_OBSERVER_H_
 
@@ -10,7 +10,7 @@
 
 namespace imgmount {
 
-// What a progress display is told; called from several threads.
+// Called from several threads.
 class PullObserver {
  public:
   enum class Step {

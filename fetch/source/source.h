@@ -21,18 +21,18 @@ struct ResolvedImage {
   Descriptor published;  // of what the reference named
 };
 
-// Who asked for a blob, and what becomes of it.
+// Receives a blob.
 class BlobSink {
  public:
   virtual ~BlobSink() = default;
   virtual Status Write(std::span<const std::byte> bytes) = 0;
   // Called for every second of a wait before another try.
   virtual void OnRetryIn(int /*seconds*/) {}
-  // Looked at while nothing arrives; true ends the transfer with kCancelled.
+  // Polled while nothing arrives; true ends the transfer with kCancelled.
   virtual bool stopped() const { return false; }
 };
 
-// Where an image comes from. Thread-safe.
+// A place that has an image. Thread-safe.
 class Source {
  public:
   virtual ~Source() = default;

@@ -20,7 +20,7 @@ constexpr std::pair<std::string_view, Transport> kEngines[] = {
 };
 
 // Removes `prefix` from the front of `text`, if it is there.
-bool Take(std::string_view& text, std::string_view prefix) {
+bool ConsumePrefix(std::string_view& text, std::string_view prefix) {
   if (!text.starts_with(prefix)) return false;
   text.remove_prefix(prefix.size());
   return true;
@@ -29,11 +29,11 @@ bool Take(std::string_view& text, std::string_view prefix) {
 }  // namespace
 
 Result<ImageName> ImageName::Parse(std::string_view text) {
-  if (Take(text, "docker://")) {
+  if (ConsumePrefix(text, "docker://")) {
     return ImageName{Transport::kRegistry, "", std::string(text), true};
   }
   for (const auto& [prefix, transport] : kFileTransports) {
-    if (!Take(text, prefix)) continue;
+    if (!ConsumePrefix(text, prefix)) continue;
     // The first colon ends the path; names in a layout may have more.
     const size_t colon = text.find(':');
     ImageName name{transport, std::string(text.substr(0, colon)), ""};
@@ -47,7 +47,7 @@ Result<ImageName> ImageName::Parse(std::string_view text) {
     return name;
   }
   for (const auto& [prefix, transport] : kEngines) {
-    if (!Take(text, prefix)) continue;
+    if (!ConsumePrefix(text, prefix)) continue;
     if (text.empty() || text.starts_with('[')) {
       return Fail(
           ErrorCode::kUsage,

@@ -30,8 +30,7 @@ struct ImageName {
 
   // "nginx", "docker://nginx", "oci:DIR[:REF]", "oci-archive:FILE[:REF]",
   // "docker-archive:FILE[:REF]", "docker-daemon:REF", "containers-storage:REF".
-  // A transport that is known but not spoken is
-  // kUnsupported.
+  // kUnsupported: a transport that is known and not supported.
   static Result<ImageName> Parse(std::string_view text);
   bool operator==(const ImageName&) const = default;
 };
