@@ -2,11 +2,13 @@
 #include "meta/base/file.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <random>
 #include <system_error>
 
 namespace imgmount {
@@ -118,14 +120,23 @@ AtomicFile::AtomicFile(UniqueFd fd, fs::path temporary, fs::path final_path)
       temporary_(std::move(temporary)),
       final_path_(std::move(final_path)) {}
 
+// As mkostemp(3), whose files only their owner may read: to widen that one
+// would have to know the umask, which cannot be asked for without setting it,
+// for all threads.
 Result<AtomicFile> AtomicFile::Create(fs::path final_path) {
-  std::string name = final_path.string() + ".tmp-XXXXXX";
-  const int fd = ::mkostemp(name.data(), O_CLOEXEC);
-  if (fd < 0) return FailErrno(final_path.string(), errno);
-  const mode_t mask = ::umask(0);
-  ::umask(mask);
-  ::fchmod(fd, 0644 & ~mask);
-  return AtomicFile(UniqueFd(fd), std::move(name), std::move(final_path));
+  constexpr int kTries = 100;
+  std::random_device random;
+  for (int i = 0; i < kTries; ++i) {
+    std::string name =
+        fmt::format("{}.tmp-{:08x}", final_path.string(), random());
+    const int fd =
+        ::open(name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (fd >= 0) {
+      return AtomicFile(UniqueFd(fd), std::move(name), std::move(final_path));
+    }
+    if (errno != EEXIST) break;
+  }
+  return FailErrno(final_path.string(), errno);
 }
 
 Result<AtomicFile> AtomicFile::CreateOutput(const fs::path& final_path) {

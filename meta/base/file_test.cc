@@ -2,10 +2,21 @@
 #include "meta/base/file.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <string>
+
+// In place of libc's: whoever asks for the umask sets it for a moment, for all
+// threads, so code that may run beside others must not.
+static int umask_calls = 0;
+extern "C" mode_t umask(mode_t mask) noexcept {
+  ++umask_calls;
+  return static_cast<mode_t>(::syscall(SYS_umask, mask));
+}
 
 namespace imgmount {
 namespace {
@@ -44,6 +55,18 @@ TEST_F(FileTest, AtomicFileThatIsDroppedLeavesNothing) {
     ASSERT_TRUE(file->Write("half"));
   }
   EXPECT_EQ(FilesInFolder(), 0u);
+}
+
+TEST_F(FileTest, AtomicFileTakesTheUmaskWithoutAskingForIt) {
+  const mode_t before = ::umask(077);
+  umask_calls = 0;
+  const auto file = AtomicFile::Create(folder_ / "blob");
+  EXPECT_EQ(umask_calls, 0);
+  EXPECT_EQ(::umask(before), 077u);
+  struct stat st = {};
+  ASSERT_TRUE(file);
+  ASSERT_EQ(::fstat(file->fd(), &st), 0);
+  EXPECT_EQ(st.st_mode & 07777, 0600u);
 }
 
 TEST_F(FileTest, ReadFileRefusesWhatIsTooLarge) {
