@@ -19,7 +19,8 @@ constexpr uint64_t kMinSkip = 128 << 10;
 constexpr size_t kFreeSpans = 64;
 
 bool CanCut(const Span& span) {
-  return (span.kind == SpanKind::kGzipStart ||
+  return span.check == SpanCheck::kBlocks && span.skip == 0 &&
+         (span.kind == SpanKind::kGzipStart ||
           span.kind == SpanKind::kIsalState) &&
          // Much input that gives little is no real layer's.
          span.in_length <= 2 * span.length + kMinSkip;

@@ -47,7 +47,7 @@ struct SpanRecord {
   uint32_t state_length;
   uint16_t kind;
   uint16_t file;
-  std::array<std::byte, 32> state_sha256;  // zeros where there is none
+  Sha256Digest state_sha256;  // zeros where there is none
 };
 
 constexpr uint64_t BlockCount(uint64_t length) {
