@@ -12,9 +12,6 @@
 #include <ostream>
 #include <utility>
 
-#include "fetch/find/open_image.h"
-#include "fetch/find/pull_image.h"
-#include "fetch/find/resolve_image.h"
 #include "fs/read/tree_reader.h"
 #include "meta/base/file.h"
 #include "meta/changes/change_report.h"
@@ -36,9 +33,9 @@
 #include "meta/packages/installed_packages.h"
 #include "meta/packages/package_diff.h"
 #include "meta/report/units.h"
-#include "meta/store/layer_store.h"
-#include "meta/store/use_lock.h"
+#include "meta/store/cached_layers.h"
 #include "tools/image_options.h"
+#include "tools/local_image.h"
 
 namespace imgmount {
 namespace {
@@ -196,51 +193,19 @@ Result<DiffOptions> DiffOptionsOf(const Arguments& args) {
   return options;
 }
 
-// An image with its layers in the cache, kept there while this lives.
-struct LocalImage {
-  NamedImage named;
-  Image image;
-  UseLock in_use;
-  size_t layer_count;  // as of the layer that was asked for
-  std::optional<size_t> only;
-  std::vector<LayerInfo> layers;
-
-  Result<OpenedLayer> Open(LayerPosition position) const {
-    if (position >= layers.size()) {
-      return Fail(ErrorCode::kCorrupt, "the image has no such layer");
-    }
-    return OpenLayer(named.cache, image.manifest.layers[position],
-                     image.config.diff_ids[position]);
-  }
-  LayerStates States() const {
-    return LayerStates(
-        layer_count,
-        [this](size_t layer) {
-          return LoadIndex(named.cache, image.manifest.layers[layer],
-                           image.config.diff_ids[layer]);
-        },
-        named.cache.TreePath("x").parent_path());
-  }
-};
-
-Result<std::unique_ptr<LocalImage>> OpenLocal(const std::string& operand,
-                                              const Arguments& args,
-                                              const ToolIo& io) {
+Result<LocalImage> OpenLocal(const std::string& operand, const Arguments& args,
+                             const ToolIo& io) {
   const InterruptScope interrupt;
   IMGMOUNT_TRY(const FetchConfig config,
                args.image_options.Config(io, interrupt.flag()));
-  IMGMOUNT_TRY(const LayerSuffix suffix, ParseLayerSuffix(operand));
-  IMGMOUNT_TRY(NamedImage named, OpenImage(suffix.image, config));
-  IMGMOUNT_TRY(ResolvedImage resolved, FindOrResolve(named));
-  IMGMOUNT_TRY(const size_t layer_count,
-               LayersAsOf(suffix, resolved.image.manifest.layers.size()));
-  IMGMOUNT_TRY(UseLock in_use, UseLock::Hold(named.cache, resolved.image));
-  IMGMOUNT_CHECK(PullMissing(named, resolved, suffix.image,
-                             *args.image_options.Progress(io)()));
-  auto layers = LayersOf(resolved.image);
-  return std::make_unique<LocalImage>(
-      LocalImage{std::move(named), std::move(resolved.image), std::move(in_use),
-                 layer_count, suffix.layer, std::move(layers)});
+  IMGMOUNT_TRY(const LayerSuffix name, ParseLayerSuffix(operand));
+  return OpenLocalImage(name, config, args.image_options.Progress(io));
+}
+
+// The image as of each of its layers.
+LayerStates StatesOf(const LocalImage& image) {
+  return LayerStates(*image.layers, image.layer_count,
+                     ScratchFolder(image.cache));
 }
 
 // A tree of an image, ready to be compared and read.
@@ -248,9 +213,10 @@ class ImageSide {
  public:
   // Both outlive the side.
   ImageSide(const LocalImage& image, const UnionTree& tree)
-      : reader_(TreeReader::Make(
-            tree,
-            [&image](LayerPosition position) { return image.Open(position); })),
+      : reader_(TreeReader::Make(tree,
+                                 [layers = image.layers](LayerPosition layer) {
+                                   return layers->Open(layer);
+                                 })),
         side_(MakeUnionSide(tree, image.image.config.diff_ids,
                             [reader = reader_.get()](Ino ino, uint64_t offset,
                                                      std::span<std::byte> out) {
@@ -266,14 +232,14 @@ class ImageSide {
 
 // One of two operands. What it needs lives in it.
 struct Operand {
-  std::unique_ptr<LocalImage> image;
+  std::optional<LocalImage> image;
   std::unique_ptr<UnionTree> union_tree;
   std::unique_ptr<ImageSide> side;
   std::unique_ptr<DiffTree> directory;
 
   DiffTree& tree() { return side ? side->tree() : *directory; }
   std::vector<LayerInfo> layers() const {
-    return image ? image->layers : std::vector<LayerInfo>();
+    return image ? LayersOf(image->image) : std::vector<LayerInfo>();
   }
 };
 
@@ -295,8 +261,7 @@ Result<Operand> OpenOperand(const std::string& text, const Arguments& args,
   }
   IMGMOUNT_TRY(operand.image, OpenLocal(text, args, io));
   const LocalImage& image = *operand.image;
-  IMGMOUNT_TRY(operand.union_tree,
-               OpenTree(image.named.cache, image.image, image.layer_count));
+  IMGMOUNT_TRY(operand.union_tree, image.layers->Tree(image.layer_count));
   operand.side = std::make_unique<ImageSide>(image, *operand.union_tree);
   return operand;
 }
@@ -328,8 +293,9 @@ Status DescribeLayers(const LocalImage& image, LayerStates& states,
                       HtmlReport& report) {
   IMGMOUNT_TRY(const auto bytes, MeasureLayers(states));
   IMGMOUNT_TRY(const Efficiency efficiency, MeasureEfficiency(states));
-  report.SetLayers({image.layers.begin(), image.layers.begin() + bytes.size()},
-                   bytes);
+  std::vector<LayerInfo> layers = LayersOf(image.image);
+  layers.erase(layers.begin() + bytes.size(), layers.end());
+  report.SetLayers(std::move(layers), bytes);
   report.SetEfficiency(efficiency);
   return {};
 }
@@ -366,7 +332,7 @@ Result<int> CompareTwo(const Arguments& args, const DiffOptions& options,
   Comparison comparison{a.tree(), b.tree(), list, a.layers(), b.layers(), {}};
   std::optional<LayerStates> states;
   if (b.image) {
-    states.emplace(b.image->States());
+    states.emplace(StatesOf(*b.image));
     comparison.who_deleted =
         [&, shared = SharedLayers(comparison.layers_a, comparison.layers_b)](
             std::string_view path) { return states->WhoDeleted(path, shared); };
@@ -397,7 +363,8 @@ Status WriteLayer(const LocalImage& image, LayerStates& states, size_t layer,
   IMGMOUNT_TRY(const UnionTree* tree, states.AsOf(layer + 1));
   ImageSide above(image, *tree);
   DiffTree& a = below ? below->tree() : *nothing;
-  const LayerInfo& info = image.layers[layer];
+  const std::vector<LayerInfo> layers = LayersOf(image.image);
+  const LayerInfo& info = layers[layer];
   if (args.json) {
     std::string head = JsonText(LayerToJson(info));
     head.pop_back();
@@ -419,8 +386,8 @@ Status WriteLayer(const LocalImage& image, LayerStates& states, size_t layer,
         a,
         above.tree(),
         list,
-        image.layers,
-        image.layers,
+        layers,
+        layers,
         [layer](std::string_view) -> Result<std::optional<LayerPosition>> {
           return static_cast<LayerPosition>(layer);
         }};
@@ -456,11 +423,11 @@ Status WriteWaste(const LocalImage& image, LayerStates& states,
         << ",\n\"wasted\":" << JsonText(wasted);
     return {};
   }
+  const std::vector<LayerInfo> infos = LayersOf(image.image);
   out << fmt::format("\n{:>9} {:>9}  layer\n", "bytes", "hidden");
   for (size_t i = 0; i < layers.size(); ++i) {
     out << fmt::format("{:>9} {:>9}  {}\n", ShortSize(layers[i].content),
-                       ShortSize(layers[i].hidden),
-                       LayerToText(image.layers[i]));
+                       ShortSize(layers[i].hidden), LayerToText(infos[i]));
   }
   out << fmt::format("\nefficiency {:.2f} %, {} wasted in {} paths\n",
                      100 * efficiency.score, ShortSize(efficiency.wasted_bytes),
@@ -482,33 +449,33 @@ Result<int> ShowLayers(const Arguments& args, const DiffOptions& options,
                     ": a directory has no layers; compare it with an image or "
                     "another directory");
   }
-  IMGMOUNT_TRY(const auto image, OpenLocal(args.operands[0], args, io));
-  LayerStates states = image->States();
-  const size_t first = image->only.value_or(0);
+  IMGMOUNT_TRY(const LocalImage image, OpenLocal(args.operands[0], args, io));
+  LayerStates states = StatesOf(image);
+  const size_t first = image.layer.value_or(0);
   if (!args.html.empty()) {
     HtmlReport report(args.operands[0]);
-    for (size_t layer = first; layer < image->layer_count; ++layer) {
+    for (size_t layer = first; layer < image.layer_count; ++layer) {
       IMGMOUNT_CHECK(
-          WriteLayer(*image, states, layer, args, options, &report, io));
+          WriteLayer(image, states, layer, args, options, &report, io));
       states.Drop(layer);
     }
-    IMGMOUNT_CHECK(DescribeLayers(*image, states, report));
-    IMGMOUNT_TRY(const UnionTree* tree, states.AsOf(image->layer_count));
-    ImageSide all(*image, *tree);
+    IMGMOUNT_CHECK(DescribeLayers(image, states, report));
+    IMGMOUNT_TRY(const UnionTree* tree, states.AsOf(image.layer_count));
+    ImageSide all(image, *tree);
     IMGMOUNT_CHECK(report.SetTree(all.tree()));
     IMGMOUNT_CHECK(WritePage(report, args.html));
     return kSame;
   }
   if (args.json) io.out << (args.stat ? "{\"layers\":[\n" : "[\n");
-  for (size_t layer = first; io.out && layer < image->layer_count; ++layer) {
+  for (size_t layer = first; io.out && layer < image.layer_count; ++layer) {
     if (layer > first) io.out << (args.json ? ",\n" : "\n");
     IMGMOUNT_CHECK(
-        WriteLayer(*image, states, layer, args, options, nullptr, io));
+        WriteLayer(image, states, layer, args, options, nullptr, io));
     states.Drop(layer);
   }
   if (args.json) io.out << (args.stat ? "\n],\n" : "\n]\n");
   if (args.stat) {
-    IMGMOUNT_CHECK(WriteWaste(*image, states, args, io.out));
+    IMGMOUNT_CHECK(WriteWaste(image, states, args, io.out));
     if (args.json) io.out << "}\n";
   }
   return kSame;

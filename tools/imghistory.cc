@@ -9,7 +9,6 @@
 #include <string>
 
 #include "fetch/find/open_image.h"
-#include "fetch/find/pull_image.h"
 #include "fetch/find/resolve_image.h"
 #include "meta/cli/command_line.h"
 #include "meta/cli/interrupt.h"
@@ -19,9 +18,9 @@
 #include "meta/report/columns.h"
 #include "meta/report/history.h"
 #include "meta/report/row_format.h"
-#include "meta/store/layer_store.h"
-#include "meta/store/use_lock.h"
+#include "meta/store/cached_layers.h"
 #include "tools/image_options.h"
+#include "tools/local_image.h"
 
 namespace imgmount {
 namespace {
@@ -106,37 +105,28 @@ std::string TableFormat(const Arguments& args) {
          (args.layers ? "{{.Layer}}\t{{.Compressed}}\t" : "") + "{{.Comment}}";
 }
 
-Result<std::string> TellPath(const Arguments& args, NamedImage& named,
-                             const ResolvedImage& resolved, const ToolIo& io) {
-  const Image& image = resolved.image;
-  IMGMOUNT_TRY(const UseLock in_use, UseLock::Hold(named.cache, image));
-  IMGMOUNT_CHECK(PullMissing(named, resolved, args.image,
-                             *args.image_options.Progress(io)()));
-  LayerStates states(
-      image.manifest.layers.size(),
-      [&](size_t layer) {
-        return LoadIndex(named.cache, image.manifest.layers[layer],
-                         image.config.diff_ids[layer]);
-      },
-      named.cache.TreePath("x").parent_path());
+Result<std::string> PathHistory(const Arguments& args,
+                                const FetchConfig& config, const ToolIo& io) {
+  IMGMOUNT_TRY(const LocalImage local,
+               OpenLocalImage({args.image, {}}, config,
+                              args.image_options.Progress(io)));
+  LayerStates states(*local.layers, local.layer_count,
+                     ScratchFolder(local.cache));
   IMGMOUNT_TRY(const auto events, HistoryOfPath(states, *args.path));
   if (events.empty()) {
     return Fail(ErrorCode::kNotFound,
                 *args.path + ": no layer of " + args.image + " has it");
   }
-  return PathHistoryText(events, LayersOf(image));
+  return PathHistoryText(events, LayersOf(local.image));
 }
 
 Result<std::string> Run(const Arguments& args, const ToolIo& io) {
   const InterruptScope interrupt;
   IMGMOUNT_TRY(const FetchConfig config,
                args.image_options.Config(io, interrupt.flag()));
+  if (args.path) return PathHistory(args, config, io);
   IMGMOUNT_TRY(NamedImage named, OpenImage(args.image, config));
   IMGMOUNT_TRY(const ResolvedImage resolved, FindOrResolve(named));
-  if (args.path) {
-    return TellPath(args, named, resolved, io);
-  }
-
   const HistoryFormat format{.truncate = !args.no_trunc,
                              .human = args.human,
                              .now = std::time(nullptr)};

@@ -17,8 +17,6 @@
 #include "fetch/find/explain.h"
 #include "fetch/find/open_image.h"
 #include "fetch/find/platforms.h"
-#include "fetch/find/pull_image.h"
-#include "fetch/find/resolve_image.h"
 #include "fs/log.h"
 #include "fs/mount/daemon.h"
 #include "fs/mount/mount_options.h"
@@ -34,8 +32,8 @@
 #include "meta/report/history.h"
 #include "meta/report/row_format.h"
 #include "meta/store/mount_record.h"
-#include "meta/store/use_lock.h"
 #include "tools/image_options.h"
+#include "tools/local_image.h"
 
 namespace imgmount {
 namespace {
@@ -189,41 +187,17 @@ Status UnmountDirectory(const std::string& directory) {
   return UnmountPoint(*point, Unmount::kNow);
 }
 
-// An image that a mount shows, and what keeps it in the cache meanwhile.
-struct MountableImage {
-  Cache cache;
-  Platform platform;  // that was asked for
-  Image image;
-  UseLock in_use;
-  size_t layers;  // as of the one that was asked for
-};
-
-Result<MountableImage> OpenMountable(const Arguments& args,
-                                     const FetchConfig& config,
-                                     const ToolIo& io) {
-  IMGMOUNT_TRY(const LayerSuffix suffix, ParseLayerSuffix(args.image));
-  IMGMOUNT_TRY(NamedImage named, OpenImage(suffix.image, config));
-  IMGMOUNT_TRY(ResolvedImage resolved, FindOrResolve(named));
-  LayerSuffix last = suffix;
-  if (args.layer) last.layer = args.layer;
-  IMGMOUNT_TRY(const size_t layers,
-               LayersAsOf(last, resolved.image.manifest.layers.size()));
-  IMGMOUNT_TRY(UseLock in_use, UseLock::Hold(named.cache, resolved.image));
-  IMGMOUNT_CHECK(PullMissing(named, resolved, suffix.image,
-                             *args.image_options.Progress(io)()));
-  // Connections to a registry end here, not with the mount.
-  return MountableImage{std::move(named.cache), std::move(named.platform),
-                        std::move(resolved.image), std::move(in_use), layers};
-}
-
 // One image, or with --platform all one for each platform that can be had.
-Result<std::vector<MountableImage>> OpenMountables(const Arguments& args,
-                                                   const ToolIo& io) {
+Result<std::vector<LocalImage>> OpenImages(const Arguments& args,
+                                           const ToolIo& io) {
   const InterruptScope interrupt;
   IMGMOUNT_TRY(FetchConfig config, args.Config(io, interrupt.flag()));
-  std::vector<MountableImage> images;
+  const ProgressFactory progress = args.image_options.Progress(io);
+  IMGMOUNT_TRY(LayerSuffix name, ParseLayerSuffix(args.image));
+  if (args.layer) name.layer = args.layer;
+  std::vector<LocalImage> images;
   if (!args.all_platforms()) {
-    IMGMOUNT_TRY(MountableImage image, OpenMountable(args, config, io));
+    IMGMOUNT_TRY(LocalImage image, OpenLocalImage(name, config, progress));
     images.push_back(std::move(image));
     return images;
   }
@@ -231,15 +205,14 @@ Result<std::vector<MountableImage>> OpenMountables(const Arguments& args,
     return Fail(ErrorCode::kUsage,
                 "--layer and --platform all exclude each other");
   }
-  IMGMOUNT_TRY(const LayerSuffix suffix, ParseLayerSuffix(args.image));
-  IMGMOUNT_TRY(NamedImage named, OpenImage(suffix.image, config));
+  IMGMOUNT_TRY(NamedImage named, OpenImage(name.image, config));
   IMGMOUNT_TRY(const auto platforms, PlatformsOf(named));
   std::vector<Error> left_out;
   for (const Platform& platform : platforms) {
-    const auto open = [&]() -> Result<MountableImage> {
+    const auto open = [&]() -> Result<LocalImage> {
       // The index's own spelling may be another.
       IMGMOUNT_TRY(config.platform, Platform::Parse(platform.Text()));
-      return OpenMountable(args, config, io);
+      return OpenLocalImage(name, config, progress);
     };
     auto image = open();
     if (image) {
@@ -266,11 +239,11 @@ std::string DirectoryName(const Platform& platform) {
 }
 
 // As `imghistory --no-trunc --human=false` prints it.
-Result<std::string> HistoryText(const MountableImage& mountable) {
+Result<std::string> HistoryText(const LocalImage& local) {
   std::vector<nlohmann::ordered_json> fields;
-  for (const HistoryRow& row : HistoryOf(mountable.image, mountable.cache)) {
-    fields.push_back(HistoryFields(row, mountable.image,
-                                   {.truncate = false, .human = false}));
+  for (const HistoryRow& row : HistoryOf(local.image, local.cache)) {
+    fields.push_back(
+        HistoryFields(row, local.image, {.truncate = false, .human = false}));
   }
   std::vector<FormatRow> rows;
   for (const auto& row : fields) rows.push_back({&row, &row});
@@ -283,12 +256,12 @@ Result<std::string> HistoryText(const MountableImage& mountable) {
 // The images of a mount as what was asked for, served until it ends.
 class Shown {
  public:
-  Shown(const Arguments& args, const std::vector<MountableImage>& images,
+  Shown(const Arguments& args, const std::vector<LocalImage>& images,
         const MountOptions& mount_options)
       : args_(args), images_(images) {
-    for (const MountableImage& mountable : images) {
+    for (const LocalImage& local : images) {
       views_.push_back(std::make_unique<ImageViews>(
-          mountable.cache, mountable.image,
+          local.layers, local.image, local.cache,
           ViewOptions{.uid = mount_options.uid,
                       .gid = mount_options.gid,
                       .provenance = args.provenance,
@@ -299,34 +272,34 @@ class Shown {
   Status Serve(const SessionConfig& config,
                const std::function<void()>& ready) {
     if (args_.all || args_.all_platforms()) return ServeSeveral(config, ready);
-    const size_t layers = images_.front().layers;
+    const size_t layers = images_.front().layer_count;
     IMGMOUNT_TRY(const auto view, args_.layer
                                       ? views_.front()->Alone(*args_.layer)
-                                      : views_.front()->Filed(layers));
+                                      : views_.front()->Rootfs(layers));
     return RunSession(view->fs(), args_.push, config, ready);
   }
 
  private:
   Status ServeSeveral(const SessionConfig& config,
                       const std::function<void()>& ready) {
-    ComposedFs fs(views_.front()->Look());
+    ComposedFs fs(views_.front()->OwnAttributes());
     for (size_t i = 0; i < images_.size(); ++i) {
-      const MountableImage& mountable = images_[i];
-      const std::string name = DirectoryName(mountable.platform);
+      const LocalImage& local = images_[i];
+      const std::string name = DirectoryName(local.platform);
       if (!args_.all) {
-        views_[i]->AddAsOf(fs, kRootIno, name, mountable.layers);
+        views_[i]->AddAsOf(fs, kRootIno, name, local.layer_count);
         continue;
       }
-      IMGMOUNT_TRY(std::string history, HistoryText(mountable));
+      IMGMOUNT_TRY(std::string history, HistoryText(local));
       const Ino directory =
           args_.all_platforms() ? fs.AddDirectory(kRootIno, name) : kRootIno;
-      views_[i]->AddAll(fs, directory, mountable.layers, std::move(history));
+      views_[i]->AddAll(fs, directory, local.layer_count, std::move(history));
     }
     return RunSession(fs, args_.push, config, ready);
   }
 
   const Arguments& args_;
-  const std::vector<MountableImage>& images_;
+  const std::vector<LocalImage>& images_;
   std::vector<std::unique_ptr<ImageViews>> views_;
 };
 
@@ -339,7 +312,7 @@ Status MountImage(const Arguments& args, const ToolIo& io) {
     IMGMOUNT_TRY(log_file,
                  OpenFile(args.log_file, O_WRONLY | O_CREAT | O_APPEND, 0644));
   }
-  IMGMOUNT_TRY(auto images, OpenMountables(args, io));
+  IMGMOUNT_TRY(auto images, OpenImages(args, io));
   // A full disk, or a cache that may only be read, has no such lock.
   std::optional<Result<FileLock>> mounting;
   const SessionConfig config{.mount_point = mount_point,
@@ -356,9 +329,9 @@ Status MountImage(const Arguments& args, const ToolIo& io) {
       SetLogSink(SyslogSink());
     }
     std::vector<MountRecord> records;
-    for (const MountableImage& mountable : images) {
-      auto record = MountRecord::Hold(
-          mountable.cache, mountable.image.manifest_digest, mount_point);
+    for (const LocalImage& local : images) {
+      auto record = MountRecord::Hold(local.cache, local.image.manifest_digest,
+                                      mount_point);
       if (record) {
         records.push_back(*std::move(record));
       } else {  // a full disk, or a cache that may only be read

@@ -73,7 +73,7 @@ void ServeLoop::Work() {
         Stop();
         break;
       }
-      const State state = Look();
+      const State state = PollState();
       if (state == State::kStopped) Stop();
       const std::span bytes(static_cast<const std::byte*>(request.mem),
                             request.size);
@@ -107,7 +107,7 @@ bool ServeLoop::Receive(fuse_buf& request) {
   }
 }
 
-ServeLoop::State ServeLoop::Look() const {
+ServeLoop::State ServeLoop::PollState() const {
   pollfd fds[] = {{fd_, POLLIN, 0}, {stop_fd_, POLLIN, 0}};
   if (::poll(fds, 2, 0) <= 0) return State::kGoesOn;
   return fds[1].revents != 0 ? State::kStopped : State::kMoreWaiting;

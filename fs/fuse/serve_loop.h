@@ -47,7 +47,7 @@ class ServeLoop {
   void Work();
   // The next request, when there is one. False: there will be none any more.
   bool Receive(fuse_buf& request);
-  State Look() const;
+  State PollState() const;
   void LetAnotherListen();
   void Stop();
 

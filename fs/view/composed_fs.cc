@@ -24,7 +24,7 @@ Failure FailWith(int error_number, std::string what) {
 
 }  // namespace
 
-ComposedFs::ComposedFs(const Look& look) : look_(look) {
+ComposedFs::ComposedFs(const OwnAttributes& own) : own_(own) {
   nodes_.push_back({kRootIno, S_IFDIR, {}, {}});
 }
 
@@ -89,10 +89,10 @@ Result<struct stat> ComposedFs::NodeAttributes(Ino ino) const {
   IMGMOUNT_TRY(const Node* node, FindNode(ino));
   struct stat st = {};
   st.st_ino = ino.number();
-  st.st_uid = look_.uid;
-  st.st_gid = look_.gid;
+  st.st_uid = own_.uid;
+  st.st_gid = own_.gid;
   st.st_blksize = kBlock;
-  st.st_mtim.tv_sec = look_.mtime;
+  st.st_mtim.tv_sec = own_.mtime;
   st.st_atim = st.st_ctim = st.st_mtim;
   if (node->type == S_IFDIR) {
     st.st_mode = S_IFDIR | 0755;

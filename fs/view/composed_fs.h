@@ -25,12 +25,12 @@ class ComposedFs : public FileSystem {
   using Opener = std::function<Result<std::shared_ptr<const FileSystem>>()>;
 
   // Of its own nodes; the time is seconds since the epoch.
-  struct Look {
+  struct OwnAttributes {
     uint32_t uid = 0;
     uint32_t gid = 0;
     int64_t mtime = 0;
   };
-  explicit ComposedFs(const Look& look);
+  explicit ComposedFs(const OwnAttributes& own);
 
   // Made complete before it is used. Names are listed in this order and must
   // differ within a directory.
@@ -91,7 +91,7 @@ class ComposedFs : public FileSystem {
   Result<const Node*> FindNode(Ino ino) const;
   Result<struct stat> NodeAttributes(Ino ino) const;
 
-  const Look look_;
+  const OwnAttributes own_;
   std::vector<Node> nodes_;  // [0] is inode 1, the root
   std::vector<std::unique_ptr<Part>> parts_;
 };

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "meta/base/timestamp.h"
-#include "meta/store/layer_store.h"
+#include "meta/store/cached_layers.h"
 
 namespace imgmount {
 namespace {
@@ -40,26 +40,14 @@ void ImageView::Start(ImageFsOptions options,
   fs_.emplace(tree_, *reader_, options);
 }
 
-ImageViews::ImageViews(Cache cache, Image image, ViewOptions options)
-    : cache_(std::move(cache)),
+ImageViews::ImageViews(std::shared_ptr<const LayerProvider> layers, Image image,
+                       Cache cache, ViewOptions options)
+    : provider_(std::move(layers)),
       image_(std::move(image)),
+      cache_(std::move(cache)),
       options_(std::move(options)),
       layers_(LayersOf(image_)),
-      states_(
-          layers_.size(),
-          [this](size_t layer) {
-            return LoadIndex(cache_, image_.manifest.layers[layer],
-                             image_.config.diff_ids[layer]);
-          },
-          cache_.TreePath("x").parent_path()) {}
-
-Result<OpenedLayer> ImageViews::Open(size_t layer) const {
-  if (layer >= layers_.size()) {
-    return Fail(ErrorCode::kCorrupt, "the image has no such layer");
-  }
-  return OpenLayer(cache_, image_.manifest.layers[layer],
-                   image_.config.diff_ids[layer]);
-}
+      states_(*provider_, provider_->layer_count(), ScratchFolder(cache_)) {}
 
 Result<const UnionTree*> ImageViews::State(size_t layers) {
   const std::scoped_lock lock(mutex_);
@@ -92,10 +80,10 @@ TreeReaderOptions ImageViews::ReaderOptions(Role role) const {
   return options;
 }
 
-Result<std::shared_ptr<const ImageView>> ImageViews::Filed(size_t layers) {
-  IMGMOUNT_TRY(auto tree, OpenTree(cache_, image_, layers));
+Result<std::shared_ptr<const ImageView>> ImageViews::Rootfs(size_t layers) {
+  IMGMOUNT_TRY(auto tree, provider_->Tree(layers));
   TreeReaderOptions reader = ReaderOptions(Role::kMain);
-  const std::string key = TreeKey(image_, layers);
+  const std::string key = provider_->TreeKey(layers);
   const auto path = cache_.ProfilesPath(key);
   reader.starts.known =
       ReadProfiles(path, key).value_or(std::vector<AccessProfile>());
@@ -104,21 +92,20 @@ Result<std::shared_ptr<const ImageView>> ImageViews::Filed(size_t layers) {
     (void)WriteProfiles(path, starts, key);
   };
   reader.cut = [this](LayerPosition layer, std::span<const TarRun> runs) {
-    if (layer >= layers_.size()) return;
-    (void)CutLayer(cache_, image_.manifest.layers[layer].digest, runs);
+    provider_->WillReread(layer, runs);
   };
   auto view = std::make_shared<ImageView>(
       std::move(tree),
-      [this](LayerPosition position) { return Open(position); },
+      [this](LayerPosition layer) { return provider_->Open(layer); },
       std::move(reader));
   return Start(std::move(view), 0, layers == 0 ? 0 : layers - 1);
 }
 
 Result<std::shared_ptr<const ImageView>> ImageViews::AsOf(size_t layers) {
-  if (layers == layers_.size()) return Filed(layers);
+  if (layers == layers_.size()) return Rootfs(layers);
   IMGMOUNT_TRY(const UnionTree* tree, State(layers));
   auto view = std::make_shared<ImageView>(
-      *tree, [this](LayerPosition position) { return Open(position); },
+      *tree, [this](LayerPosition layer) { return provider_->Open(layer); },
       ReaderOptions(Role::kSide));
   return Start(std::move(view), 0, layers == 0 ? 0 : layers - 1);
 }
@@ -132,7 +119,8 @@ Result<std::shared_ptr<const ImageView>> ImageViews::Alone(size_t layer) {
   }
   return Start(
       std::make_shared<ImageView>(
-          std::move(tree), [this, layer](LayerPosition) { return Open(layer); },
+          std::move(tree),
+          [this, layer](LayerPosition) { return provider_->Open(layer); },
           ReaderOptions(Role::kSide)),
       layer, layer);
 }
@@ -165,7 +153,7 @@ void ImageViews::AddAll(ComposedFs& fs, Ino directory, size_t layers,
   fs.AddFile(directory, "history.txt", std::move(history));
 }
 
-ComposedFs::Look ImageViews::Look() const {
+ComposedFs::OwnAttributes ImageViews::OwnAttributes() const {
   return {
       .uid = options_.uid.value_or(0),
       .gid = options_.gid.value_or(0),

@@ -25,6 +25,7 @@
 #include "meta/diff/layer_states.h"
 #include "meta/image/image.h"
 #include "meta/store/cache.h"
+#include "meta/store/layer_provider.h"
 
 namespace imgmount {
 
@@ -60,12 +61,13 @@ struct ViewOptions {
 
 class ImageViews {
  public:
-  ImageViews(Cache cache, Image image, ViewOptions options);
+  // `layers` are the image's; what is kept about its trees is in `cache`.
+  ImageViews(std::shared_ptr<const LayerProvider> layers, Image image,
+             Cache cache, ViewOptions options);
 
-  size_t layer_count() const { return layers_.size(); }
-
-  // The first `layers` layers merged; the tree stays in the cache.
-  Result<std::shared_ptr<const ImageView>> Filed(size_t layers);
+  // The first `layers` layers merged. The tree stays in the cache, and with it
+  // what programs read of it.
+  Result<std::shared_ptr<const ImageView>> Rootfs(size_t layers);
   // The same, but only the whole image's tree stays.
   Result<std::shared_ptr<const ImageView>> AsOf(size_t layers);
   // One layer's own entries, with its whiteouts as character devices 0:0.
@@ -80,19 +82,19 @@ class ImageViews {
   void AddAsOf(ComposedFs& fs, Ino directory, std::string name, size_t layers);
 
   // The owner and the time of what is in no layer.
-  ComposedFs::Look Look() const;
+  ComposedFs::OwnAttributes OwnAttributes() const;
 
  private:
   enum class Role { kMain, kSide };  // how much memory a view may take
 
-  Result<OpenedLayer> Open(size_t layer) const;
   Result<const UnionTree*> State(size_t layers);
   std::shared_ptr<const ImageView> Start(std::shared_ptr<ImageView> view,
                                          size_t first, size_t last);
   TreeReaderOptions ReaderOptions(Role role) const;
 
-  const Cache cache_;
+  const std::shared_ptr<const LayerProvider> provider_;
   const Image image_;
+  const Cache cache_;
   const ViewOptions options_;
   const std::vector<LayerInfo> layers_;
   std::mutex mutex_;

@@ -5,12 +5,13 @@
 #include <gtest/gtest.h>
 
 #include "meta/diff/layer_states.h"
-#include "meta/union/layer_builder.h"
+#include "tests/support/built_layers.h"
 #include "tests/support/tar_builder.h"
 
 namespace imgmount {
 namespace {
 
+using testing::BuiltLayers;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using testing::LayerBuilder;
@@ -21,25 +22,27 @@ using testing::TemporaryFolder;
 class ProvenanceTest : public ::testing::Test {
  protected:
   ProvenanceTest() {
-    layers_.push_back(LayerBuilder()
-                          .File("kept", 1)
-                          .File("replaced", 2)
-                          .File("deleted", 3)
-                          .Dir("merged")
-                          .File("merged/a", 4)
-                          .Dir("gone")
-                          .File("gone/x", 5)
-                          .Symlink("link", "kept")
-                          .File("name", 6)
-                          .Link("name2", "name"));
-    layers_.push_back(LayerBuilder()
-                          .File("replaced", 2)
-                          .Dir("merged")
-                          .File("merged/b", 1)
-                          .Whiteout("name"));
-    layers_.push_back(
+    std::vector<LayerBuilder> layers;
+    layers.push_back(LayerBuilder()
+                         .File("kept", 1)
+                         .File("replaced", 2)
+                         .File("deleted", 3)
+                         .Dir("merged")
+                         .File("merged/a", 4)
+                         .Dir("gone")
+                         .File("gone/x", 5)
+                         .Symlink("link", "kept")
+                         .File("name", 6)
+                         .Link("name2", "name"));
+    layers.push_back(LayerBuilder()
+                         .File("replaced", 2)
+                         .Dir("merged")
+                         .File("merged/b", 1)
+                         .Whiteout("name"));
+    layers.push_back(
         LayerBuilder().Whiteout("deleted").Whiteout("gone").Whiteout("name2"));
-    for (size_t i = 0; i < layers_.size(); ++i) {
+    layers_ = BuiltLayers(std::move(layers));
+    for (size_t i = 0; i < layers_.layer_count(); ++i) {
       const Digest digest = DigestOf("layer " + std::to_string(i));
       infos_.push_back({i, digest, DiffId::FromText(digest.text()),
                         i == 1 ? "" : "RUN " + std::to_string(i)});
@@ -71,14 +74,10 @@ class ProvenanceTest : public ::testing::Test {
     return value && *value ? **value : "none";
   }
 
-  std::vector<LayerBuilder> layers_;
+  BuiltLayers layers_;
   std::vector<LayerInfo> infos_;
   TemporaryFolder folder_;
-  LayerStates states_{3,
-                      [this](size_t layer) -> Result<LayerIndex> {
-                        return layers_[layer].Build();
-                      },
-                      folder_.path()};
+  LayerStates states_{layers_, 3, folder_.path()};
 };
 
 TEST_F(ProvenanceTest, NamesTheLayer) {

@@ -4,28 +4,24 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "meta/union/layer_builder.h"
+#include "tests/support/built_layers.h"
 #include "tests/support/tar_builder.h"
 
 namespace imgmount {
 namespace {
 
+using testing::BuiltLayers;
 using testing::LayerBuilder;
 using testing::TemporaryFolder;
 
 class EfficiencyTest : public ::testing::Test {
  protected:
   LayerStates StatesOf(std::vector<LayerBuilder> layers) {
-    layers_ = std::move(layers);
-    return LayerStates(
-        layers_.size(),
-        [this](size_t layer) -> Result<LayerIndex> {
-          return layers_[layer].Build();
-        },
-        folder_.path());
+    layers_ = BuiltLayers(std::move(layers));
+    return LayerStates(layers_, layers_.layer_count(), folder_.path());
   }
 
-  std::vector<LayerBuilder> layers_;
+  BuiltLayers layers_;
   TemporaryFolder folder_;
 };
 

@@ -9,16 +9,16 @@
 
 namespace imgmount {
 
-LayerStates::LayerStates(size_t layer_count, IndexLoader load,
+LayerStates::LayerStates(const LayerProvider& layers, size_t layer_count,
                          std::filesystem::path scratch)
-    : layer_count_(layer_count),
-      load_(std::move(load)),
+    : layers_(layers),
+      layer_count_(layer_count),
       scratch_(std::move(scratch)) {}
 
 Result<const LayerIndex*> LayerStates::Index(size_t layer) {
   auto it = indexes_.find(layer);
   if (it == indexes_.end()) {
-    IMGMOUNT_TRY(LayerIndex index, load_(layer));
+    IMGMOUNT_TRY(LayerIndex index, layers_.Index(layer));
     it = indexes_.emplace(layer, std::move(index)).first;
   }
   return &it->second;

@@ -8,7 +8,6 @@
 #define IMGMOUNT_META_DIFF_LAYER_STATES_H_
 
 #include <filesystem>
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -16,6 +15,7 @@
 #include <vector>
 
 #include "meta/base/result.h"
+#include "meta/store/layer_provider.h"
 #include "meta/tar/layer_index.h"
 #include "meta/union/union_tree.h"
 
@@ -23,10 +23,9 @@ namespace imgmount {
 
 class LayerStates {
  public:
-  using IndexLoader = std::function<Result<LayerIndex>(size_t layer)>;
-
+  // The states of the first `layer_count` layers; `layers` outlives them.
   // `scratch` is a folder that exists.
-  LayerStates(size_t layer_count, IndexLoader load,
+  LayerStates(const LayerProvider& layers, size_t layer_count,
               std::filesystem::path scratch);
 
   size_t layer_count() const { return layer_count_; }
@@ -50,8 +49,8 @@ class LayerStates {
   Result<std::unique_ptr<UnionTree>> MergeScratch(
       const std::vector<const LayerIndex*>& stack, const MergeOptions& options);
 
+  const LayerProvider& layers_;
   size_t layer_count_;
-  IndexLoader load_;
   std::filesystem::path scratch_;
   std::map<size_t, LayerIndex> indexes_;
   std::map<size_t, std::unique_ptr<UnionTree>> trees_;

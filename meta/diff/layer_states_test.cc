@@ -8,12 +8,13 @@
 
 #include "meta/diff/tree_diff.h"
 #include "meta/diff/union_side.h"
-#include "meta/union/layer_builder.h"
+#include "tests/support/built_layers.h"
 #include "tests/support/tar_builder.h"
 
 namespace imgmount {
 namespace {
 
+using testing::BuiltLayers;
 using ::testing::ElementsAre;
 using testing::LayerBuilder;
 using testing::TemporaryFolder;
@@ -21,14 +22,8 @@ using testing::TemporaryFolder;
 class LayerStatesTest : public ::testing::Test {
  protected:
   LayerStates StatesOf(std::vector<LayerBuilder> layers) {
-    layers_ = std::move(layers);
-    return LayerStates(
-        layers_.size(),
-        [this](size_t layer) -> Result<LayerIndex> {
-          ++loaded_;
-          return layers_[layer].Build();
-        },
-        folder_.path());
+    layers_ = BuiltLayers(std::move(layers));
+    return LayerStates(layers_, layers_.layer_count(), folder_.path());
   }
 
   // What layer `layer` did.
@@ -49,9 +44,8 @@ class LayerStatesTest : public ::testing::Test {
     return lines;
   }
 
-  std::vector<LayerBuilder> layers_;
+  BuiltLayers layers_;
   TemporaryFolder folder_;
-  int loaded_ = 0;
 };
 
 TEST_F(LayerStatesTest, ShowWhatEachLayerDid) {
@@ -66,7 +60,7 @@ TEST_F(LayerStatesTest, ShowWhatEachLayerDid) {
   EXPECT_THAT(Did(states, 1), ElementsAre("D /etc/a", "A /etc/c"));
   EXPECT_THAT(Did(states, 2), ElementsAre("C /etc/b", "D /x/y", "A /x/z"));
   EXPECT_THAT(Did(states, 3), ElementsAre("C /x", "D /x/z"));
-  EXPECT_EQ(loaded_, 4) << "an index is loaded once";
+  EXPECT_EQ(layers_.loaded(), 4) << "an index is loaded once";
 }
 
 TEST_F(LayerStatesTest, LeaveNoFiles) {
@@ -102,13 +96,8 @@ TEST_F(LayerStatesTest, FindTheLayerThatDeletedAPath) {
 }
 
 TEST_F(LayerStatesTest, PassOnWhyAnIndexIsMissing) {
-  LayerStates states(
-      1,
-      [](size_t) -> Result<LayerIndex> {
-        return Fail(ErrorCode::kNotFound, "no such layer");
-      },
-      folder_.path());
-  EXPECT_EQ(states.AsOf(1).error().message(), "no such layer");
+  LayerStates states(layers_, 1, folder_.path());
+  EXPECT_EQ(states.AsOf(1).error().message(), "the image has no such layer");
 }
 
 }  // namespace

@@ -4,12 +4,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "meta/union/layer_builder.h"
+#include "tests/support/built_layers.h"
 #include "tests/support/tar_builder.h"
 
 namespace imgmount {
 namespace {
 
+using testing::BuiltLayers;
 using testing::LayerBuilder;
 using testing::TemporaryFolder;
 
@@ -17,12 +18,7 @@ class PathHistoryTest : public ::testing::Test {
  protected:
   // "A0 C1 D2"
   std::string Of(const std::string& path) {
-    LayerStates states(
-        layers_.size(),
-        [this](size_t layer) -> Result<LayerIndex> {
-          return layers_[layer].Build();
-        },
-        folder_.path());
+    LayerStates states(layers_, layers_.layer_count(), folder_.path());
     events_ = *HistoryOfPath(states, path);
     std::string text;
     for (const PathEvent& event : events_) {
@@ -32,7 +28,7 @@ class PathHistoryTest : public ::testing::Test {
     return text;
   }
 
-  std::vector<LayerBuilder> layers_ = [] {
+  BuiltLayers layers_{[] {
     std::vector<LayerBuilder> layers;
     layers.push_back(LayerBuilder()
                          .Dir("usr")
@@ -45,7 +41,7 @@ class PathHistoryTest : public ::testing::Test {
     layers.push_back(LayerBuilder().File("gone", 2).Dir("new").File("new/x"));
     layers.push_back(LayerBuilder().Opaque("new").Symlink("bin", "new"));
     return layers;
-  }();
+  }()};
   std::vector<PathEvent> events_;
   TemporaryFolder folder_;
 };
@@ -68,7 +64,7 @@ TEST_F(PathHistoryTest, FollowsLinksOnTheWay) {
 TEST_F(PathHistoryTest, IsATable) {
   Of("bin/sh");
   std::vector<LayerInfo> infos;
-  for (size_t i = 0; i < layers_.size(); ++i) {
+  for (size_t i = 0; i < layers_.layer_count(); ++i) {
     const Digest digest = DigestOf(std::to_string(i));
     infos.push_back({i, digest, DiffId::FromText(digest.text()), "RUN x"});
   }

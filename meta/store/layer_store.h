@@ -8,31 +8,18 @@
 #ifndef IMGMOUNT_META_STORE_LAYER_STORE_H_
 #define IMGMOUNT_META_STORE_LAYER_STORE_H_
 
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
 
 #include "meta/image/image.h"
-#include "meta/layer/blob_source.h"
+#include "meta/layer/opened_layer.h"
 #include "meta/layer/span_cuts.h"
-#include "meta/layer/span_table.h"
 #include "meta/store/cache.h"
 #include "meta/tar/layer_index.h"
 #include "meta/union/union_tree.h"
 
 namespace imgmount {
-
-// Everything needed to read one layer at random.
-struct OpenedLayer {
-  std::unique_ptr<BlobSource> blob;
-  std::unique_ptr<BlobSource> frames;  // null unless the table needs it
-  std::unique_ptr<SpanTable> spans;
-  // For when what they give turns out to be damaged: whoever opens the layer
-  // next makes its derived files anew, and notices if it is the blob. May be
-  // null.
-  std::function<void()> discard = nullptr;
-};
 
 // Whether index and span table of a layer are there (not whether intact).
 bool HasDerivedFiles(const Cache& cache, const Digest& layer);

@@ -16,6 +16,7 @@
 
 #include "fs/read/tree_reader.h"
 #include "meta/base/xxh3.h"
+#include "meta/store/cached_layers.h"
 #include "meta/store/layer_store.h"
 #include "tests/support/image_writer.h"
 #include "tests/support/tar_builder.h"
@@ -68,13 +69,10 @@ class DerivedFiles : public ::testing::Test {
   // All that a mount of the image would show, or the first error.
   Result<std::string> Show() const {
     const size_t count = image_->manifest.layers.size();
-    IMGMOUNT_TRY(const auto tree, OpenTree(cache_, *image_, count));
-    const auto reader =
-        TreeReader::Make(*tree, [&](LayerPosition i) -> Result<OpenedLayer> {
-          if (i >= count) return Fail(ErrorCode::kCorrupt, "no such layer");
-          return OpenLayer(cache_, image_->manifest.layers[i],
-                           image_->config.diff_ids[i]);
-        });
+    const CachedLayers layers(cache_, *image_);
+    IMGMOUNT_TRY(const auto tree, layers.Tree(count));
+    const auto reader = TreeReader::Make(
+        *tree, [&](LayerPosition layer) { return layers.Open(layer); });
     IMGMOUNT_TRY(std::string shown, tree->Dump());
     for (uint64_t i = 1; i <= tree->inode_count(); ++i) {
       IMGMOUNT_TRY(const Inode inode, tree->Get(Ino(i)));
