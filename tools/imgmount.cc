@@ -259,12 +259,14 @@ class Shown {
   Shown(const Arguments& args, const std::vector<LocalImage>& images,
         const MountOptions& mount_options)
       : args_(args), images_(images) {
+    const auto budget = std::make_shared<ReadBudget>();
     for (const LocalImage& local : images) {
       views_.push_back(std::make_unique<ImageViews>(
           local.layers, local.image, local.cache,
           ViewOptions{.uid = mount_options.uid,
                       .gid = mount_options.gid,
                       .provenance = args.provenance,
+                      .budget = budget,
                       .log = [](std::string_view line) { Log(line); }}));
     }
   }

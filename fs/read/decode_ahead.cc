@@ -2,7 +2,6 @@
 #include "fs/read/decode_ahead.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "fs/quiet_thread.h"
 
@@ -13,53 +12,78 @@ constexpr size_t kMaxWanted = 16;  // of each kind
 
 }  // namespace
 
-DecodeAhead::DecodeAhead(int threads,
-                         std::function<void(const SpanKey&)> decode)
-    : max_threads_(static_cast<size_t>(std::max(threads, 0))),
-      decode_(std::move(decode)) {}
+DecodeAhead::DecodeAhead(int threads)
+    : max_threads_(static_cast<size_t>(std::max(threads, 0))) {}
 
 DecodeAhead::~DecodeAhead() {
+  std::vector<std::thread> threads;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stop_ = true;
+    threads.swap(threads_);
   }
-  wake_.notify_all();
-  for (std::thread& thread : threads_) thread.join();
+  wake_.NotifyAll();
+  for (std::thread& thread : threads) thread.join();
 }
 
-void DecodeAhead::Want(Queue& queue, const SpanKey& key) {
+void DecodeAhead::Want(Client& client, const LayerSpan& span) {
+  const MutexLock lock(mutex_);
+  Want(wanted_, {&client, span});
+}
+
+void DecodeAhead::WantIfIdle(Client& client, const LayerSpan& span) {
+  const MutexLock lock(mutex_);
+  Want(guessed_, {&client, span});
+}
+
+void DecodeAhead::Want(Queue& queue, const Wish& wish) {
   if (max_threads_ == 0) return;
-  const std::lock_guard lock(mutex_);
-  if (std::find(queue.begin(), queue.end(), key) != queue.end()) return;
+  if (std::find(queue.begin(), queue.end(), wish) != queue.end()) return;
   if (queue.size() == kMaxWanted) queue.pop_front();
-  queue.push_back(key);
+  queue.push_back(wish);
   if (threads_.size() < max_threads_) {
     threads_.push_back(StartBackgroundThread([this] { Run(); }));
   }
-  wake_.notify_one();
+  wake_.NotifyOne();
+}
+
+void DecodeAhead::Leave(Client& client) {
+  const MutexLock lock(mutex_);
+  for (Queue* queue : {&wanted_, &guessed_}) {
+    std::erase_if(*queue, [&](const Wish& w) { return w.client == &client; });
+  }
+  while (IsAtWorkFor(client)) done_.Wait(mutex_);
+}
+
+bool DecodeAhead::IsAtWorkFor(const Client& client) const {
+  return std::find(at_work_for_.begin(), at_work_for_.end(), &client) !=
+         at_work_for_.end();
 }
 
 void DecodeAhead::Run() {
-  std::unique_lock lock(mutex_);
-  while (true) {
-    wake_.wait(lock, [this] {
-      return stop_ || !wanted_.empty() || !guessed_.empty();
-    });
-    if (stop_) return;
+  MutexLock lock(mutex_);
+  while (!stop_) {
     // What is known to be needed goes before any guess.
     if (BackgroundWork::Count(BackgroundWork::Kind::kSure) > 0) {
       guessed_.clear();
-      if (wanted_.empty()) continue;
+    }
+    if (wanted_.empty() && guessed_.empty()) {
+      wake_.Wait(mutex_);
+      continue;
     }
     Queue& queue = wanted_.empty() ? guessed_ : wanted_;
-    const SpanKey key = queue.front();
+    const Wish wish = queue.front();
     queue.pop_front();
-    lock.unlock();
+    at_work_for_.push_back(wish.client);
+    lock.Unlock();
     {
       const BackgroundWork work(BackgroundWork::Kind::kLikely);
-      decode_(key);
+      wish.client->DecodeWanted(wish.span);
     }
-    lock.lock();
+    lock.Lock();
+    at_work_for_.erase(
+        std::find(at_work_for_.begin(), at_work_for_.end(), wish.client));
+    done_.NotifyAll();
   }
 }
 

@@ -1,47 +1,74 @@
 // SPDX-License-Identifier: Apache-2.0
-// DecodeAhead: threads that decode spans before somebody waits for them.
+// DecodeAhead: threads that decode spans before somebody waits for them, for
+// all readers of a process.
 //
 // What they do is only ever a head start: the queue is short, old wishes give
 // way to new ones, and errors are left to the reader who needs the span.
+//
+// Thread-safe.
 #ifndef IMGMOUNT_FS_READ_DECODE_AHEAD_H_
 #define IMGMOUNT_FS_READ_DECODE_AHEAD_H_
 
-#include <condition_variable>
+#include <compare>
+#include <cstddef>
 #include <deque>
-#include <functional>
-#include <mutex>
 #include <thread>
 #include <vector>
 
-#include "fs/read/span_cache.h"
+#include "meta/base/mutex.h"
+#include "meta/union/union_tree.h"
 
 namespace imgmount {
 
+// A span of a layer of an image, as one reader counts them.
+struct LayerSpan {
+  LayerPosition layer = 0;
+  size_t span = 0;
+  auto operator<=>(const LayerSpan&) const = default;
+};
+
 class DecodeAhead {
  public:
+  // Whose wishes they are.
+  class Client {
+   public:
+    virtual ~Client() = default;
+    // Called by several threads, between its first wish and Leave().
+    virtual void DecodeWanted(const LayerSpan& span) = 0;
+  };
+
   // Threads start with the first wish; a process that will fork has none.
-  DecodeAhead(int threads, std::function<void(const SpanKey&)> decode);
-  // Waits for the span that each thread is at.
+  explicit DecodeAhead(int threads);
+  // REQUIRES: no client is left.
   ~DecodeAhead();
 
   // Both return at once. The second one's spans are a guess: they are decoded
   // when nothing else is wanted, and no known start is under way.
-  void Want(const SpanKey& key) { Want(wanted_, key); }
-  void WantIfIdle(const SpanKey& key) { Want(guessed_, key); }
+  void Want(Client& client, const LayerSpan& span) EXCLUDES(mutex_);
+  void WantIfIdle(Client& client, const LayerSpan& span) EXCLUDES(mutex_);
+  // Drops the client's wishes, and waits for those that are being fulfilled.
+  void Leave(Client& client) EXCLUDES(mutex_);
 
  private:
-  using Queue = std::deque<SpanKey>;
-  void Want(Queue& queue, const SpanKey& key);
-  void Run();
+  struct Wish {
+    Client* client;
+    LayerSpan span;
+    bool operator==(const Wish&) const = default;
+  };
+  using Queue = std::deque<Wish>;
+  void Want(Queue& queue, const Wish& wish) REQUIRES(mutex_);
+  bool IsAtWorkFor(const Client& client) const REQUIRES(mutex_);
+  void Run() EXCLUDES(mutex_);
 
   const size_t max_threads_;
-  const std::function<void(const SpanKey&)> decode_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  Queue wanted_;
-  Queue guessed_;
-  bool stop_ = false;
-  std::vector<std::thread> threads_;
+  Mutex mutex_;
+  CondVar wake_;
+  CondVar done_;  // with a wish
+  Queue wanted_ GUARDED_BY(mutex_);
+  Queue guessed_ GUARDED_BY(mutex_);
+  std::vector<Client*> at_work_for_ GUARDED_BY(mutex_);  // one for each thread
+  bool stop_ GUARDED_BY(mutex_) = false;
+  std::vector<std::thread> threads_ GUARDED_BY(mutex_);
 };
 
 }  // namespace imgmount

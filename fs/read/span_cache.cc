@@ -23,11 +23,10 @@ constexpr size_t kUnderWayBytes = 16 << 20;
 }  // namespace
 
 struct SpanCache::Entry {
-  Entry(const SpanKey& k, uint64_t l) : key(k), length(l) {}
-  size_t cost() const { return length + kDecoderBytes; }
+  explicit Entry(const SpanKey& k) : key(k) {}
+  size_t cost() const { return key.length + kDecoderBytes; }
 
   const SpanKey key;
-  const uint64_t length;
 
   // Under the cache's lock: calls of Get() that are at work on it.
   int callers = 0;
@@ -42,37 +41,48 @@ struct SpanCache::Entry {
   uint64_t ready = 0;
   std::optional<Error> error;
 
-  // Owned by the thread that set `busy`. The decoder writes into the buffer,
-  // so it is declared after it and goes first.
+  // Owned by the thread that set `busy`. The decoder reads the source and
+  // writes into the buffer, so it is declared after them and goes first. The
+  // source stays until the decoder is done, and tells whose fault an error is.
   SpanBuffers::Buffer buffer;
+  std::shared_ptr<const SpanSource> source;
   std::unique_ptr<SpanDecoder> decoder;
 };
 
-SpanCache::SpanCache(size_t capacity, Starter start)
-    : capacity_(capacity),
-      start_(std::move(start)),
-      buffers_(capacity + kUnderWayBytes) {}
+SpanCache::SpanCache(size_t capacity)
+    : capacity_(capacity), buffers_(capacity + kUnderWayBytes) {}
 
 SpanCache::~SpanCache() = default;
 
-Result<PinnedBytes> SpanCache::Get(const SpanKey& key, uint64_t length,
-                                   uint64_t end) {
-  const std::shared_ptr<Entry> entry = Enter(key, length);
-  Status status = Decode(*entry, end);
-  Leave(entry, !status);
-  if (!status) return Failure(std::move(status).error());
-  return PinnedBytes{entry, entry->buffer.memory().first(end)};
+uint64_t SpanCache::LayerNumber(std::string_view identity) {
+  const std::lock_guard lock(mutex_);
+  if (identity.empty()) return ++layer_count_;
+  const auto found = layers_.find(identity);
+  if (found != layers_.end()) return found->second;
+  return layers_.emplace(identity, ++layer_count_).first->second;
 }
 
-void SpanCache::Prepare(const SpanKey& key, uint64_t length, uint64_t end) {
-  const std::shared_ptr<Entry> entry = Enter(key, length);
+Result<PinnedBytes> SpanCache::Get(const SourcedSpan& span, uint64_t end) {
+  while (true) {
+    const std::shared_ptr<Entry> entry = Enter(span.key);
+    Status status = Decode(*entry, span, end);
+    Leave(entry, !status);
+    if (status) return PinnedBytes{entry, entry->buffer.memory().first(end)};
+    // Another reader's copy of the layer is damaged. Ours may be intact.
+    if (entry->source && entry->source != span.source) continue;
+    return Failure(std::move(status).error());
+  }
+}
+
+void SpanCache::Prepare(const SourcedSpan& span, uint64_t end) {
+  const std::shared_ptr<Entry> entry = Enter(span.key);
   bool failed = false;
   {
     std::unique_lock lock(entry->mutex);
     // Who is at it already goes on to there.
     entry->goal = std::max(entry->goal, end);
     if (!entry->busy && !entry->error) {
-      DecodeBlocks(*entry, lock, entry->goal, For::kNobody);
+      DecodeBlocks(*entry, lock, span, entry->goal, For::kNobody);
       failed = entry->error.has_value();
     }
   }
@@ -91,15 +101,14 @@ bool SpanCache::Has(const SpanKey& key, uint64_t end) {
   return entry->ready >= end;
 }
 
-std::shared_ptr<SpanCache::Entry> SpanCache::Enter(const SpanKey& key,
-                                                   uint64_t length) {
+std::shared_ptr<SpanCache::Entry> SpanCache::Enter(const SpanKey& key) {
   Lru dropped;  // freed after the lock
   const std::lock_guard lock(mutex_);
   const auto found = entries_.find(key);
   if (found != entries_.end()) {
     lru_.splice(lru_.begin(), lru_, found->second);
   } else {
-    lru_.push_front(std::make_shared<Entry>(key, length));
+    lru_.push_front(std::make_shared<Entry>(key));
     entries_[key] = lru_.begin();
     used_ += lru_.front()->cost();
   }
@@ -127,6 +136,17 @@ void SpanCache::Forget(const SpanKey& key) {
   Unlist(found->second, dropped);
 }
 
+void SpanCache::Release(const SpanSource& source) {
+  Lru dropped;
+  const std::lock_guard lock(mutex_);
+  for (auto it = lru_.begin(); it != lru_.end();) {
+    const auto at = it++;
+    if ((*at)->callers == 0 && (*at)->source.get() == &source) {
+      Unlist(at, dropped);
+    }
+  }
+}
+
 void SpanCache::Unlist(Lru::iterator it, Lru& dropped) {
   Entry& entry = **it;
   entries_.erase(entry.key);
@@ -143,7 +163,7 @@ void SpanCache::Trim(Lru& dropped) {
   }
 }
 
-Status SpanCache::Decode(Entry& entry, uint64_t end) {
+Status SpanCache::Decode(Entry& entry, const SourcedSpan& span, uint64_t end) {
   std::unique_lock lock(entry.mutex);
   while (entry.ready < end) {
     if (entry.error) return Failure(*entry.error);
@@ -153,13 +173,14 @@ Status SpanCache::Decode(Entry& entry, uint64_t end) {
       --entry.waiting;
       continue;
     }
-    DecodeBlocks(entry, lock, end, For::kCaller);
+    DecodeBlocks(entry, lock, span, end, For::kCaller);
   }
   return {};
 }
 
 void SpanCache::DecodeBlocks(Entry& entry, std::unique_lock<std::mutex>& lock,
-                             const uint64_t& end, For whom) {
+                             const SourcedSpan& span, const uint64_t& end,
+                             For whom) {
   entry.busy = true;
   Status status;
   // Block by block, so that those who wait for less go on earlier.
@@ -170,22 +191,28 @@ void SpanCache::DecodeBlocks(Entry& entry, std::unique_lock<std::mutex>& lock,
     // A low priority alone keeps others from this processor until the next tick
     // of the scheduler, which may be 4 ms away (Linux 6.6 and later).
     if (whom == For::kNobody) ::sched_yield();
-    status = StepDecoder(entry, step);
+    status = StepDecoder(entry, span, step);
     lock.lock();
     if (status) entry.ready = entry.decoder->ready();
     entry.progress.notify_all();
   }
   if (!status) entry.error = std::move(status).error();
-  if (entry.error || entry.ready == entry.length) entry.decoder.reset();
+  const bool complete = entry.ready == entry.key.length;
+  if (entry.error || complete) entry.decoder.reset();
+  if (complete) entry.source.reset();
   entry.busy = false;
   entry.progress.notify_all();
 }
 
-Status SpanCache::StepDecoder(Entry& entry, uint64_t end) try {
+Status SpanCache::StepDecoder(Entry& entry, const SourcedSpan& span,
+                              uint64_t end) try {
   if (!entry.decoder) {
-    IMGMOUNT_TRY(entry.buffer, buffers_.Take(entry.length));
+    const uint64_t length = entry.key.length;
+    entry.source = span.source;
+    IMGMOUNT_TRY(entry.buffer, buffers_.Take(length));
     IMGMOUNT_TRY(entry.decoder,
-                 start_(entry.key, entry.buffer.memory().first(entry.length)));
+                 span.source->StartDecoder(
+                     span.number, entry.buffer.memory().first(length)));
   }
   IMGMOUNT_CHECK(entry.decoder->DecodeTo(end));
   if (entry.decoder->ready() < end) {

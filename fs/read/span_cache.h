@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// SpanCache: decoded spans, shared by all threads and layers.
+// SpanCache: decoded spans, shared by all threads, layers and mounts.
+//
+// A span is known by the layer's identity and its place in the layer's tar, so
+// whoever reads the same layer, out of whatever image, finds what others have
+// decoded.
 //
 // Whoever needs the first bytes of a span gets them as soon as their blocks
 // are decoded and verified; the decoder stays with the span, and the next who
@@ -20,18 +24,37 @@
 #include <memory>
 #include <mutex>
 #include <span>
+#include <string>
+#include <string_view>
 
 #include "fs/read/span_buffer.h"
 #include "meta/base/result.h"
 #include "meta/layer/span_table.h"
-#include "meta/union/union_tree.h"
 
 namespace imgmount {
 
+// Bytes [offset, offset + length) of a layer's tar.
 struct SpanKey {
-  LayerPosition layer = 0;
-  size_t span = 0;
+  uint64_t layer = 0;  // SpanCache::LayerNumber()
+  uint64_t offset = 0;
+  uint64_t length = 0;
   auto operator<=>(const SpanKey&) const = default;
+};
+
+// What spans of a layer are decoded from. Thread-safe.
+class SpanSource {
+ public:
+  virtual ~SpanSource() = default;
+  // Decodes span `number` into `out`. The decoder does not outlive this.
+  virtual Result<std::unique_ptr<SpanDecoder>> StartDecoder(
+      size_t number, std::span<std::byte> out) const = 0;
+};
+
+// A span, and where one reader has it from. Another's may serve as well.
+struct SourcedSpan {
+  SpanKey key;
+  size_t number = 0;  // in this source
+  const std::shared_ptr<const SpanSource>& source;
 };
 
 // Verified bytes, which stay where they are while this lives. The cache
@@ -43,18 +66,18 @@ struct PinnedBytes {
 
 class SpanCache {
  public:
-  using Starter = std::function<Result<std::unique_ptr<SpanDecoder>>(
-      const SpanKey&, std::span<std::byte> out)>;
-
-  SpanCache(size_t capacity, Starter start);
+  explicit SpanCache(size_t capacity);
   ~SpanCache();
 
-  // The span's first `end` bytes; REQUIRES: end <= length, and the same length
-  // each time.
-  Result<PinnedBytes> Get(const SpanKey& key, uint64_t length, uint64_t end);
+  // The number of all layers of this identity (OpenedLayer::identity). One of
+  // its own for each layer without.
+  uint64_t LayerNumber(std::string_view identity);
+
+  // The span's first `end` bytes; REQUIRES: end <= key.length.
+  Result<PinnedBytes> Get(const SourcedSpan& span, uint64_t end);
   // Decodes them before anybody asks; leaves that to those who wait for the
   // span as soon as there are any.
-  void Prepare(const SpanKey& key, uint64_t length, uint64_t end);
+  void Prepare(const SourcedSpan& span, uint64_t end);
 
   // Nobody is expected to ask for the span again: its memory is used for the
   // next ones, while the processor still has it at hand. A span that somebody
@@ -64,34 +87,38 @@ class SpanCache {
   // Whether Get() would find them decoded.
   bool Has(const SpanKey& key, uint64_t end);
 
+  // No decoder keeps the source any more, unless a call is under way.
+  void Release(const SpanSource& source);
+
   size_t mapped_bytes() const { return buffers_.mapped_bytes(); }
 
  private:
   struct Entry;
   using Lru = std::list<std::shared_ptr<Entry>>;
 
-  std::shared_ptr<Entry> Enter(const SpanKey& key, uint64_t length);
+  std::shared_ptr<Entry> Enter(const SpanKey& key);
   void Leave(const std::shared_ptr<Entry>& entry, bool failed);
   // With mutex_ held: what is taken off is freed after the lock.
   void Unlist(Lru::iterator it, Lru& dropped);
   // Drops what was not used for longest, until the rest fits.
   void Trim(Lru& dropped);
-  Status Decode(Entry& entry, uint64_t end);
+  Status Decode(Entry& entry, const SourcedSpan& span, uint64_t end);
   // Who waits for the blocks. If nobody does, somebody still may.
   enum class For { kCaller, kNobody };
   // With `lock` on the entry's mutex: until `end`, which may grow under it, or,
   // for nobody, until somebody waits.
   void DecodeBlocks(Entry& entry, std::unique_lock<std::mutex>& lock,
-                    const uint64_t& end, For whom);
-  Status StepDecoder(Entry& entry, uint64_t end);
+                    const SourcedSpan& span, const uint64_t& end, For whom);
+  Status StepDecoder(Entry& entry, const SourcedSpan& span, uint64_t end);
 
   const size_t capacity_;
-  const Starter start_;
   SpanBuffers buffers_;
   std::mutex mutex_;
   Lru lru_;  // the last one used is in front
   std::map<SpanKey, Lru::iterator> entries_;
   size_t used_ = 0;
+  std::map<std::string, uint64_t, std::less<>> layers_;  // by identity
+  uint64_t layer_count_ = 0;
 };
 
 }  // namespace imgmount

@@ -9,6 +9,8 @@
 #include <cstring>
 #include <fstream>
 #include <latch>
+#include <map>
+#include <memory>
 #include <mutex>
 #include <random>
 #include <thread>
@@ -19,7 +21,13 @@ namespace {
 
 constexpr uint64_t kLength = 4 << 20;
 
-std::byte ByteAt(const SpanKey& key, uint64_t offset) {
+// Span `span` of a layer; long ones do not reach into the next.
+struct TestSpan {
+  uint64_t layer = 0;
+  size_t span = 0;
+};
+
+std::byte ByteAt(const TestSpan& key, uint64_t offset) {
   return static_cast<std::byte>(key.layer * 31 + key.span * 7 + offset / 4096);
 }
 
@@ -35,7 +43,7 @@ struct Decoding {
 
 class FakeDecoder : public SpanDecoder {
  public:
-  FakeDecoder(Decoding& decoding, const SpanKey& key, std::span<std::byte> out)
+  FakeDecoder(Decoding& decoding, const TestSpan& key, std::span<std::byte> out)
       : decoding_(decoding), key_(key), out_(out) {
     ++decoding_.started;
   }
@@ -71,23 +79,69 @@ class FakeDecoder : public SpanDecoder {
 
  private:
   Decoding& decoding_;
-  const SpanKey key_;
+  const TestSpan key_;
   const std::span<std::byte> out_;
   uint64_t ready_ = 0;
 };
 
-class SpanCacheTest : public testing::Test {
- protected:
-  std::unique_ptr<SpanCache> Make(size_t capacity) {
-    return std::make_unique<SpanCache>(
-        capacity,
-        [this](const SpanKey& key, std::span<std::byte> out)
-            -> Result<std::unique_ptr<SpanDecoder>> {
-          return std::make_unique<FakeDecoder>(decoding_, key, out);
-        });
+class FakeSource : public SpanSource {
+ public:
+  FakeSource(Decoding& decoding, uint64_t layer)
+      : decoding_(decoding), layer_(layer) {}
+  Result<std::unique_ptr<SpanDecoder>> StartDecoder(
+      size_t number, std::span<std::byte> out) const override {
+    return std::make_unique<FakeDecoder>(decoding_, TestSpan{layer_, number},
+                                         out);
   }
 
-  static void ExpectBytes(const PinnedBytes& bytes, const SpanKey& key,
+ private:
+  Decoding& decoding_;
+  const uint64_t layer_;
+};
+
+// A cache, and one reader of it.
+class TestCache {
+ public:
+  TestCache(Decoding& decoding, size_t capacity)
+      : decoding_(decoding), cache_(capacity) {}
+
+  Result<PinnedBytes> Get(const TestSpan& span, uint64_t length, uint64_t end) {
+    return cache_.Get({KeyOf(span, length), span.span, SourceOf(span.layer)},
+                      end);
+  }
+  void Prepare(const TestSpan& span, uint64_t length, uint64_t end) {
+    cache_.Prepare({KeyOf(span, length), span.span, SourceOf(span.layer)}, end);
+  }
+  void Forget(const TestSpan& span) { cache_.Forget(KeyOf(span, kLength)); }
+  bool Has(const TestSpan& span, uint64_t end) {
+    return cache_.Has(KeyOf(span, kLength), end);
+  }
+  size_t mapped_bytes() const { return cache_.mapped_bytes(); }
+
+ private:
+  static SpanKey KeyOf(const TestSpan& span, uint64_t length) {
+    return {span.layer, span.span * 2 * kLength, length};
+  }
+  const std::shared_ptr<const SpanSource>& SourceOf(uint64_t layer) {
+    const std::lock_guard lock(mutex_);
+    auto& source = sources_[layer];
+    if (!source) source = std::make_shared<FakeSource>(decoding_, layer);
+    return source;
+  }
+
+  Decoding& decoding_;
+  std::mutex mutex_;
+  std::map<uint64_t, std::shared_ptr<const SpanSource>> sources_;
+  SpanCache cache_;
+};
+
+class SpanCacheTest : public testing::Test {
+ protected:
+  std::unique_ptr<TestCache> Make(size_t capacity) {
+    return std::make_unique<TestCache>(decoding_, capacity);
+  }
+
+  static void ExpectBytes(const PinnedBytes& bytes, const TestSpan& key,
                           uint64_t size) {
     ASSERT_EQ(bytes.bytes.size(), size);
     for (uint64_t i = 0; i < size; i += 1021) {
@@ -143,7 +197,7 @@ TEST_F(SpanCacheTest, ForgetsWhatNobodyIsAtWorkOn) {
 
 TEST_F(SpanCacheTest, KeepsSpansApart) {
   const auto cache = Make(32 << 20);
-  for (const SpanKey key : {SpanKey{0, 1}, {1, 0}, {1, 1}, {0, 1}}) {
+  for (const TestSpan key : {TestSpan{0, 1}, {1, 0}, {1, 1}, {0, 1}}) {
     const auto bytes = cache->Get(key, kLength, kLength);
     ASSERT_TRUE(bytes);
     ExpectBytes(*bytes, key, kLength);
@@ -326,7 +380,7 @@ TEST_F(SpanCacheTest, ServesManyThreadsManySpansInLittleMemory) {
   for (int i = 0; i < 16; ++i) {
     readers.emplace_back([&, i] {
       for (size_t n = 0; n < 40; ++n) {
-        const SpanKey key{static_cast<LayerPosition>(i % 3), (n * 5 + i) % 7};
+        const TestSpan key{static_cast<uint64_t>(i % 3), (n * 5 + i) % 7};
         const uint64_t end = 1 + (n * 77777 + i * 1234567) % kLength;
         const auto bytes = cache->Get(key, kLength, end);
         ASSERT_TRUE(bytes);
@@ -335,6 +389,66 @@ TEST_F(SpanCacheTest, ServesManyThreadsManySpansInLittleMemory) {
     });
   }
   for (auto& reader : readers) reader.join();
+}
+
+// Two readers of one layer, each with its own copy.
+class SharedSpanCacheTest : public testing::Test {
+ protected:
+  SourcedSpan Ours() const { return {key_, 5, ours_}; }
+  SourcedSpan Theirs() const { return {key_, 7, theirs_}; }
+
+  Decoding our_decoding_;
+  Decoding their_decoding_;
+  std::shared_ptr<const SpanSource> ours_ =
+      std::make_shared<FakeSource>(our_decoding_, 1);
+  std::shared_ptr<const SpanSource> theirs_ =
+      std::make_shared<FakeSource>(their_decoding_, 1);
+  SpanCache cache_{32 << 20};
+  const SpanKey key_{cache_.LayerNumber("sha256:abc"), 0, kLength};
+};
+
+TEST_F(SharedSpanCacheTest, KnowsLayersByTheirIdentity) {
+  EXPECT_EQ(cache_.LayerNumber("sha256:abc"), key_.layer);
+  EXPECT_NE(cache_.LayerNumber("sha256:def"), key_.layer);
+  const uint64_t without = cache_.LayerNumber("");
+  EXPECT_NE(without, key_.layer);
+  EXPECT_NE(cache_.LayerNumber(""), without);
+}
+
+TEST_F(SharedSpanCacheTest, GivesOneReaderWhatTheOtherDecoded) {
+  ASSERT_TRUE(cache_.Get(Ours(), kBlockBytes));
+  ASSERT_TRUE(cache_.Get(Theirs(), kLength));
+  ASSERT_TRUE(cache_.Get(Ours(), kLength));
+  EXPECT_EQ(our_decoding_.decoded, kLength);
+  EXPECT_EQ(their_decoding_.started, 0);
+}
+
+TEST_F(SharedSpanCacheTest, DoesNotLetOneReaderSufferFromTheOthersDamage) {
+  our_decoding_.fail_at = kBlockBytes;
+  ASSERT_TRUE(cache_.Get(Ours(), kBlockBytes));
+  const auto bytes = cache_.Get(Theirs(), kLength);
+  ASSERT_TRUE(bytes) << bytes.error().message();
+  EXPECT_EQ(bytes->bytes.back(), ByteAt({1, 7}, kLength - 1));
+  EXPECT_EQ(their_decoding_.started, 1);
+
+  cache_.Forget(key_);
+  EXPECT_FALSE(cache_.Get(Ours(), kLength));
+}
+
+TEST_F(SharedSpanCacheTest, KeepsNoSourceThatWasReleased) {
+  ASSERT_TRUE(cache_.Get(Ours(), kBlockBytes));
+  const std::weak_ptr<const SpanSource> ours = ours_;
+  cache_.Release(*ours_);
+  ours_.reset();
+  EXPECT_TRUE(ours.expired());
+  EXPECT_FALSE(cache_.Has(key_, 1));
+
+  ASSERT_TRUE(cache_.Get(Theirs(), kLength));
+  const std::weak_ptr<const SpanSource> theirs = theirs_;
+  cache_.Release(*theirs_);
+  theirs_.reset();
+  EXPECT_TRUE(theirs.expired());
+  EXPECT_TRUE(cache_.Has(key_, kLength)) << "a whole span needs none";
 }
 
 TEST(SpanBuffers, UsesABufferAgain) {

@@ -14,7 +14,6 @@
 #include <string>
 #include <utility>
 
-#include "fs/read/decode_ahead.h"
 #include "fs/read/read_pattern.h"
 #include "fs/read/span_cache.h"
 
@@ -33,10 +32,31 @@ constexpr size_t kMaxLoggedSpans = 1000;
 // before it is decoded.
 constexpr size_t kReadAheadSpans = 2;
 
+class LayerSource final : public SpanSource {
+ public:
+  explicit LayerSource(OpenedLayer opened) : opened_(std::move(opened)) {}
+  const OpenedLayer& opened() const { return opened_; }
+  Result<std::unique_ptr<SpanDecoder>> StartDecoder(
+      size_t number, std::span<std::byte> out) const override {
+    return SpanDecoder::Start(*opened_.spans, number, *opened_.blob,
+                              opened_.frames.get(), out);
+  }
+
+ private:
+  const OpenedLayer opened_;
+};
+
 struct Layer {
+  SourcedSpan Sourced(size_t number, const Span& span) const {
+    return {{id, span.offset, span.length}, number, source};
+  }
+
   std::mutex opening;
-  std::optional<OpenedLayer> opened;  // under `opening` until set
-  std::optional<Error> broken;        // opening it again would not help
+  // Under `opening` until set:
+  const OpenedLayer* opened = nullptr;       // in the source
+  std::shared_ptr<const SpanSource> source;  // for the span cache
+  uint64_t id = 0;                           // there
+  std::optional<Error> broken;               // opening it again would not help
   ReadPattern pattern;
   std::atomic<bool> discarded = false;
 };
@@ -50,19 +70,16 @@ void WillNeed(const OpenedLayer& layer, size_t number) {
       ->WillNeed(span.in_offset, span.in_length);
 }
 
-class SpanTreeReader final : public TreeReader {
+class SpanTreeReader final : public TreeReader, private DecodeAhead::Client {
  public:
   SpanTreeReader(const UnionTree& tree, LayerOpener opener,
                  TreeReaderOptions options)
       : tree_(tree),
         opener_(std::move(opener)),
         options_(std::move(options)),
-        cache_(options_.cache_bytes,
-               [this](const SpanKey& key, std::span<std::byte> out) {
-                 return StartDecoder(key, out);
-               }),
-        ahead_(options_.decode_ahead_threads,
-               [this](const SpanKey& key) { DecodeAheadOfReader(key); }) {
+        budget_(options_.budget ? options_.budget
+                                : std::make_shared<ReadBudget>()),
+        cache_(budget_->spans()) {
     if (!options_.starts.save) return;
     AccessProfilesOptions starts = options_.starts;
     if (options_.cut) {
@@ -71,15 +88,23 @@ class SpanTreeReader final : public TreeReader {
     starts_.emplace(
         std::move(starts),
         [this](const ProfilePart& part) {
-          ForEachSpan(part,
-                      [](const Layer& layer, const SpanKey& key, uint64_t) {
-                        WillNeed(*layer.opened, key.span);
-                      });
+          ForEachSpan(part, [](const Layer& layer, size_t number, uint64_t) {
+            WillNeed(*layer.opened, number);
+          });
         },
         [this](const ProfilePart& part) {
-          ForEachSpan(part, [this](const Layer&, const SpanKey& key,
-                                   uint64_t end) { Decode(key, end); });
+          ForEachSpan(part,
+                      [this](const Layer& layer, size_t number, uint64_t end) {
+                        Prepare(layer, number, end);
+                      });
         });
+  }
+  ~SpanTreeReader() override {
+    starts_.reset();
+    budget_->ahead().Leave(*this);
+    for (const auto& [position, layer] : layers_) {
+      if (layer.source) cache_.Release(*layer.source);
+    }
   }
 
   Result<FileBytes> View(Ino ino, uint64_t offset, size_t length) override;
@@ -110,8 +135,6 @@ class SpanTreeReader final : public TreeReader {
                Data&& data);
   bool HasDecodedTar(LayerPosition position, const TarRun& run);
   Result<Layer*> OpenLayer(LayerPosition position);
-  Result<std::unique_ptr<SpanDecoder>> StartDecoder(const SpanKey& key,
-                                                    std::span<std::byte> out);
   enum class For {
     kReader,
     kForeseenReader,  // what comes next is taken care of
@@ -125,21 +148,21 @@ class SpanTreeReader final : public TreeReader {
   // Does what the reading so far calls for.
   void FollowPattern(Layer& layer, LayerPosition position, const SpanRead& read,
                      For whom);
-  void DecodeAheadOfReader(const SpanKey& key);
+  void DecodeWanted(const LayerSpan& span) override;
   // Up to byte `end` of the span, or all there is.
-  void Decode(const SpanKey& key, uint64_t end = kMaxSpanBytes);
+  void Prepare(const Layer& layer, size_t number, uint64_t end = kMaxSpanBytes);
   // Calls `use(layer, run)` with what a part is of the layer's tar; a part that
   // is nowhere is none.
   template <typename Use>
   void ForEachRun(const ProfilePart& part, Use&& use);
-  // Calls `use(layer, key, end)` with each span that a part lies in, and where
-  // in it the part ends.
+  // Calls `use(layer, number, end)` with each span that a part lies in, and
+  // where in it the part ends.
   template <typename Use>
   void ForEachSpan(const ProfilePart& part, Use&& use);
   // Lets spans begin where these starts read.
   void CutFor(const std::vector<AccessProfile>& starts);
   void Discard(LayerPosition position);
-  Failure Logged(const SpanKey& key, Error error);
+  Failure Logged(const LayerSpan& where, Error error);
 
   const UnionTree& tree_;
   const LayerOpener opener_;
@@ -147,10 +170,9 @@ class SpanTreeReader final : public TreeReader {
   std::mutex layers_mutex_;
   std::map<LayerPosition, Layer> layers_;
   std::mutex logged_mutex_;
-  std::set<SpanKey> logged_;
-  SpanCache cache_;
-  // These use all of the above: they go first.
-  DecodeAhead ahead_;
+  std::set<LayerSpan> logged_;
+  const std::shared_ptr<ReadBudget> budget_;
+  SpanCache& cache_;  // the budget's
   std::optional<AccessProfiles> starts_;
 };
 
@@ -253,7 +275,7 @@ bool SpanTreeReader::HasDecodedTar(LayerPosition position, const TarRun& run) {
     const size_t number = table.Find(at);
     const Span span = table.span(number);
     const uint64_t stop = std::min(end - span.offset, span.length);
-    if (!cache_.Has({position, number}, stop)) return false;
+    if (!cache_.Has(layer->Sourced(number, span).key, stop)) return false;
     at = span.offset + stop;
   }
   return true;
@@ -302,23 +324,25 @@ Status SpanTreeReader::AppendTar(LayerPosition position, const TarRun& run,
   }
   const uint64_t end = run.offset + run.length;
   for (uint64_t physical = run.offset; physical < end;) {
-    const SpanKey key{position, table.Find(physical)};
-    const Span span = table.span(key.span);
+    const size_t number = table.Find(physical);
+    const Span span = table.span(number);
     const uint64_t begin = physical - span.offset;
     const uint64_t n = std::min(end - physical, span.length - begin);
-    const SpanRead read = ReadOf(table, key.span, span, {physical, n}, file);
+    const SpanRead read = ReadOf(table, number, span, {physical, n}, file);
     if (whom != For::kPageCache) FollowPattern(*layer, position, read, whom);
 
-    const bool cold = whom == For::kReader && !cache_.Has(key, begin + n);
+    const SourcedSpan sourced = layer->Sourced(number, span);
+    const bool cold =
+        whom == For::kReader && !cache_.Has(sourced.key, begin + n);
     if (cold) {
       for (const size_t near : layer->pattern.OnColdRead(read)) {
-        ahead_.WantIfIdle({position, near});
+        budget_->ahead().WantIfIdle(*this, {position, near});
       }
     }
-    auto bytes = cache_.Get(key, span.length, begin + n);
+    auto bytes = cache_.Get(sourced, begin + n);
     // Who came here is likely to read on.
-    if (cold) ahead_.Want(key);
-    if (!bytes) return Logged(key, std::move(bytes).error());
+    if (cold) budget_->ahead().Want(*this, {position, number});
+    if (!bytes) return Logged({position, number}, std::move(bytes).error());
     out.pieces.push_back(bytes->bytes.subspan(begin));
     out.pins.push_back(std::move(bytes->pin));
     out.size += n;
@@ -331,14 +355,14 @@ void SpanTreeReader::FollowPattern(Layer& layer, LayerPosition position,
                                    const SpanRead& read, For whom) {
   const ReadPattern::Advice advice = layer.pattern.OnRead(
       read, static_cast<size_t>(options_.decode_ahead_spans));
+  const SpanTable& table = *layer.opened->spans;
   for (size_t i = advice.forget.begin; i < advice.forget.end; ++i) {
-    cache_.Forget({position, i});
+    cache_.Forget(layer.Sourced(i, table.span(i)).key);
   }
   if (whom != For::kReader) return;
-  const size_t end =
-      std::min(advice.decode.end, layer.opened->spans->span_count());
+  const size_t end = std::min(advice.decode.end, table.span_count());
   for (size_t i = advice.decode.begin; i < end; ++i) {
-    ahead_.Want({position, i});
+    budget_->ahead().Want(*this, {position, i});
     WillNeed(*layer.opened, i + kReadAheadSpans);
   }
 }
@@ -354,7 +378,10 @@ Result<Layer*> SpanTreeReader::OpenLayer(LayerPosition position) {
   if (layer->broken) return Failure(*layer->broken);
   auto opened = opener_(position);
   if (opened) {
-    layer->opened = *std::move(opened);
+    const auto source = std::make_shared<LayerSource>(*std::move(opened));
+    layer->source = source;
+    layer->opened = &source->opened();
+    layer->id = cache_.LayerNumber(layer->opened->identity);
     return layer;
   }
   Error error =
@@ -366,24 +393,15 @@ Result<Layer*> SpanTreeReader::OpenLayer(LayerPosition position) {
   return Failure(std::move(error));
 }
 
-Result<std::unique_ptr<SpanDecoder>> SpanTreeReader::StartDecoder(
-    const SpanKey& key, std::span<std::byte> out) {
-  IMGMOUNT_TRY(Layer* const layer, OpenLayer(key.layer));
-  const OpenedLayer& opened = *layer->opened;
-  return SpanDecoder::Start(*opened.spans, key.span, *opened.blob,
-                            opened.frames.get(), out);
+void SpanTreeReader::DecodeWanted(const LayerSpan& span) {
+  const auto layer = OpenLayer(span.layer);
+  if (!layer || (*layer)->pattern.IsPast(span.span)) return;
+  Prepare(**layer, span.span);
 }
 
-void SpanTreeReader::DecodeAheadOfReader(const SpanKey& key) {
-  const auto layer = OpenLayer(key.layer);
-  if (layer && !(*layer)->pattern.IsPast(key.span)) Decode(key);
-}
-
-void SpanTreeReader::Decode(const SpanKey& key, uint64_t end) {
-  const auto layer = OpenLayer(key.layer);
-  if (!layer) return;
-  const Span span = (*layer)->opened->spans->span(key.span);
-  cache_.Prepare(key, span.length, std::min(end, span.length));
+void SpanTreeReader::Prepare(const Layer& layer, size_t number, uint64_t end) {
+  const Span span = layer.opened->spans->span(number);
+  cache_.Prepare(layer.Sourced(number, span), std::min(end, span.length));
 }
 
 template <typename Use>
@@ -406,10 +424,10 @@ void SpanTreeReader::ForEachSpan(const ProfilePart& part, Use&& use) {
     const SpanTable& table = *(*layer)->opened->spans;
     const uint64_t end = std::min(run.offset + run.length, table.size());
     for (uint64_t at = run.offset; at < end;) {
-      const SpanKey key{position, table.Find(at)};
-      const Span span = table.span(key.span);
+      const size_t number = table.Find(at);
+      const Span span = table.span(number);
       at = std::min(end, span.offset + span.length);
-      use(**layer, key, at - span.offset);
+      use(**layer, number, at - span.offset);
     }
   });
 }
@@ -432,16 +450,16 @@ void SpanTreeReader::Discard(LayerPosition position) {
   if ((*layer)->opened->discard) (*layer)->opened->discard();
 }
 
-Failure SpanTreeReader::Logged(const SpanKey& key, Error error) {
-  error = std::move(error).In(fmt::format("layer {}", key.layer));
+Failure SpanTreeReader::Logged(const LayerSpan& where, Error error) {
+  error = std::move(error).In(fmt::format("layer {}", where.layer));
   if (error.code() == ErrorCode::kCorrupt) {
-    Discard(key.layer);
+    Discard(where.layer);
     error = Error(error.code(), error.message() + "; mount the image again",
                   error.error_number());
   }
   const std::lock_guard lock(logged_mutex_);
   if (options_.log && logged_.size() < kMaxLoggedSpans &&
-      logged_.insert(key).second) {
+      logged_.insert(where).second) {
     options_.log(error.message());
   }
   return Failure(std::move(error));

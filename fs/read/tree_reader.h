@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // TreeReader: bytes of files of a UnionTree, at random, through spans.
 //
-// extent -> span -> decoded, verified bytes. Thread-safe; one SpanCache is
-// shared by all layers and threads, and bounds the memory.
+// extent -> span -> decoded, verified bytes. Thread-safe. Readers that share a
+// ReadBudget share decoded spans, as far as they are of the same layers.
 #ifndef IMGMOUNT_FS_READ_TREE_READER_H_
 #define IMGMOUNT_FS_READ_TREE_READER_H_
 
@@ -17,18 +17,17 @@
 #include "fs/file_bytes.h"
 #include "fs/prefetch.h"
 #include "fs/read/access_profiles.h"
+#include "fs/read/read_budget.h"
 #include "meta/base/result.h"
+#include "meta/layer/opened_layer.h"
 #include "meta/layer/span_cuts.h"
-#include "meta/store/layer_store.h"
 #include "meta/union/union_tree.h"
 
 namespace imgmount {
 
 struct TreeReaderOptions {
-  // Decoded spans kept: most of what a program like Python reads as it starts.
-  size_t cache_bytes = 96 << 20;
-  int decode_ahead_threads = 2;       // 0: none
-  int decode_ahead_spans = 2;         // how far
+  std::shared_ptr<ReadBudget> budget = nullptr;  // null: one of its own
+  int decode_ahead_spans = 2;                    // how far
   AccessProfilesOptions starts = {};  // without `save` none are looked for
   // Lets a layer's spans begin where these runs of its tar do, for the next
   // mount (span_cuts.h); called by threads that have time.

@@ -29,6 +29,10 @@ std::string ReadAll(TreeReader& reader, Ino ino, uint64_t offset,
   return out;
 }
 
+std::shared_ptr<ReadBudget> WithoutDecodingAhead() {
+  return std::make_shared<ReadBudget>(ReadLimits{.decode_ahead_threads = 0});
+}
+
 TestLayer WithLargeFile(const std::string& content) {
   TestLayer layer;
   layer.Content("before", RandomBytes(1000, 1));
@@ -137,7 +141,7 @@ TEST(TreeReader, DecodesNoMoreThanItMust) {
 TEST(TreeReader, KnowsWhatItHasDecoded) {
   TestImage image({WithLargeFile(RandomBytes(3 * kSpan, 4))});
   TreeReaderOptions options;
-  options.decode_ahead_threads = 0;
+  options.budget = WithoutDecodingAhead();
   const auto reader = TreeReader::Make(image.tree(), image.opener(), options);
   const Ino large = image.ino("large");
   EXPECT_FALSE(reader->HasDecoded(large, 0, 1000)) << "the layer is not open";
@@ -178,7 +182,7 @@ TEST(TreeReader, ForgetsWhatWasReadFromEndToEnd) {
   const std::string content = RandomBytes(8 * kSpan, 5);
   TestImage image({WithLargeFile(content)});
   const auto reader = TreeReader::Make(image.tree(), image.opener(),
-                                       {.decode_ahead_threads = 0});
+                                       {.budget = WithoutDecodingAhead()});
   const Ino ino = image.ino("large");
   for (uint64_t at = 0; at < content.size(); at += 128 << 10) {
     ASSERT_EQ(ReadAll(*reader, ino, at, 128 << 10),
@@ -192,7 +196,7 @@ TEST(TreeReader, KeepsWhatWasReadInPartOnly) {
   const std::string content = RandomBytes(8 * kSpan, 6);
   TestImage image({WithLargeFile(content)});
   const auto reader = TreeReader::Make(image.tree(), image.opener(),
-                                       {.decode_ahead_threads = 0});
+                                       {.budget = WithoutDecodingAhead()});
   const Ino ino = image.ino("large");
   for (uint64_t at = 0; at < content.size(); at += 512 << 10) {
     ASSERT_EQ(ReadAll(*reader, ino, at, 4096), content.substr(at, 4096));
@@ -298,6 +302,51 @@ TEST(TreeReader, DecodesTheRestOfASpanAndNoMoreInAVeryLargeFile) {
   }
 }
 
+TEST(TreeReader, SharesSpansOfALayerWithReadersOfOtherImages) {
+  const std::string content = RandomBytes(2 * kSpan, 9);
+  TestLayer other;
+  other.Content("other", "in one image only");
+  TestImage a({WithLargeFile(content), other});
+  TestImage b({other, WithLargeFile(content)});
+  a.tar(0).identity = b.tar(1).identity = "sha256:the same";
+  const auto budget = WithoutDecodingAhead();
+  auto reader_a = TreeReader::Make(a.tree(), a.opener(), {.budget = budget});
+  const auto reader_b =
+      TreeReader::Make(b.tree(), b.opener(), {.budget = budget});
+  const Ino in_a = a.ino("large");
+  const Ino in_b = b.ino("large");
+
+  EXPECT_EQ(ReadAll(*reader_a, in_a, 0, kSpan), content.substr(0, kSpan));
+  EXPECT_EQ(ReadAll(*reader_b, in_b, 0, 10), content.substr(0, 10));
+  EXPECT_TRUE(reader_b->HasDecoded(in_b, kSpan / 2, 1000));
+  EXPECT_EQ(b.tar(1).bytes_read, 0u);
+  // What is under way goes with the reader whose it is; the rest stays.
+  reader_a.reset();
+  EXPECT_TRUE(reader_b->HasDecoded(in_b, 0, 10));
+  EXPECT_EQ(ReadAll(*reader_b, in_b, 0, 2 * kSpan), content);
+  EXPECT_GT(b.tar(1).bytes_read, 0u);
+  EXPECT_LE(b.tar(1).bytes_read, 2 * kSpan);
+}
+
+TEST(TreeReader, DecodesAheadForManyReadersByTheSameThreads) {
+  const std::string content = RandomBytes(16 * kSpan, 6);
+  TestImage image({WithLargeFile(content)});
+  const auto budget = std::make_shared<ReadBudget>();
+  const Ino large = image.ino("large");
+  for (int i = 0; i < 20; ++i) {
+    // Goes while the spans around its read are being decoded.
+    const auto reader =
+        TreeReader::Make(image.tree(), image.opener(), {.budget = budget});
+    ReadAll(*reader, large, 9 * kSpan, 100);
+  }
+  const auto reader =
+      TreeReader::Make(image.tree(), image.opener(), {.budget = budget});
+  ReadAll(*reader, large, 9 * kSpan, 100);
+  while (!reader->HasDecoded(large, 8 * kSpan, kSpan / 2)) {
+    std::this_thread::yield();
+  }
+}
+
 TEST(TreeReader, NeverShowsWrongBytes) {
   const std::string content = RandomBytes(2 * kSpan, 7);
   TestImage image({WithLargeFile(content)});
@@ -308,7 +357,7 @@ TEST(TreeReader, NeverShowsWrongBytes) {
     const std::lock_guard lock(mutex);
     log.emplace_back(line);
   };
-  options.decode_ahead_threads = 0;  // nobody reads while the bytes change
+  options.budget = WithoutDecodingAhead();  // nobody reads while bytes change
   const auto reader = TreeReader::Make(image.tree(), image.opener(), options);
   const uint64_t wrong = kSpan + 2 * kBlockBytes;  // in the second span
   image.tar(0).bytes[wrong] ^= 1;
@@ -352,8 +401,9 @@ TEST(TreeReader, ServesManyReadersAtOnce) {
   const std::string content = RandomBytes(6 * kSpan, 8);
   TestImage image({WithLargeFile(content)});
   TreeReaderOptions options;
-  options.cache_bytes = 3 * kSpan;  // so that spans come and go
-  options.decode_ahead_threads = 2;
+  options.budget = std::make_shared<ReadBudget>(
+      ReadLimits{.cache_bytes = 3 * kSpan,  // so that spans come and go
+                 .decode_ahead_threads = 2});
   const auto reader = TreeReader::Make(image.tree(), image.opener(), options);
   constexpr int kReaders = 64;
   std::latch all_here(kReaders);

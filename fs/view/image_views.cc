@@ -46,6 +46,7 @@ ImageViews::ImageViews(std::shared_ptr<const LayerProvider> layers, Image image,
       image_(std::move(image)),
       cache_(std::move(cache)),
       options_(std::move(options)),
+      reader_options_{.budget = options_.budget, .log = options_.log},
       layers_(LayersOf(image_)),
       states_(*provider_, provider_->layer_count(), ScratchFolder(cache_)) {}
 
@@ -69,20 +70,9 @@ std::shared_ptr<const ImageView> ImageViews::Start(
   return view;
 }
 
-// There may be many side views, so each has little.
-TreeReaderOptions ImageViews::ReaderOptions(Role role) const {
-  TreeReaderOptions options;
-  options.log = options_.log;
-  if (role == Role::kSide) {
-    options.cache_bytes = 8 << 20;
-    options.decode_ahead_threads = 0;
-  }
-  return options;
-}
-
 Result<std::shared_ptr<const ImageView>> ImageViews::Rootfs(size_t layers) {
   IMGMOUNT_TRY(auto tree, provider_->Tree(layers));
-  TreeReaderOptions reader = ReaderOptions(Role::kMain);
+  TreeReaderOptions reader = reader_options_;
   const std::string key = provider_->TreeKey(layers);
   const auto path = cache_.ProfilesPath(key);
   reader.starts.known =
@@ -106,7 +96,7 @@ Result<std::shared_ptr<const ImageView>> ImageViews::AsOf(size_t layers) {
   IMGMOUNT_TRY(const UnionTree* tree, State(layers));
   auto view = std::make_shared<ImageView>(
       *tree, [this](LayerPosition layer) { return provider_->Open(layer); },
-      ReaderOptions(Role::kSide));
+      reader_options_);
   return Start(std::move(view), 0, layers == 0 ? 0 : layers - 1);
 }
 
@@ -121,7 +111,7 @@ Result<std::shared_ptr<const ImageView>> ImageViews::Alone(size_t layer) {
       std::make_shared<ImageView>(
           std::move(tree),
           [this, layer](LayerPosition) { return provider_->Open(layer); },
-          ReaderOptions(Role::kSide)),
+          reader_options_),
       layer, layer);
 }
 

@@ -56,6 +56,7 @@ struct ViewOptions {
   std::optional<uint32_t> uid;
   std::optional<uint32_t> gid;
   bool provenance = false;
+  std::shared_ptr<ReadBudget> budget;  // of all views
   std::function<void(std::string_view line)> log;
 };
 
@@ -85,17 +86,15 @@ class ImageViews {
   ComposedFs::OwnAttributes OwnAttributes() const;
 
  private:
-  enum class Role { kMain, kSide };  // how much memory a view may take
-
   Result<const UnionTree*> State(size_t layers);
   std::shared_ptr<const ImageView> Start(std::shared_ptr<ImageView> view,
                                          size_t first, size_t last);
-  TreeReaderOptions ReaderOptions(Role role) const;
 
   const std::shared_ptr<const LayerProvider> provider_;
   const Image image_;
   const Cache cache_;
   const ViewOptions options_;
+  const TreeReaderOptions reader_options_;  // of every view
   const std::vector<LayerInfo> layers_;
   std::mutex mutex_;
   LayerStates states_;  // under mutex_; its trees are never dropped

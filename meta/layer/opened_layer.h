@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "meta/layer/blob_source.h"
 #include "meta/layer/span_table.h"
@@ -13,6 +14,11 @@
 namespace imgmount {
 
 struct OpenedLayer {
+  // Layers of one identity give the same bytes at the same place of their tar,
+  // and something verified vouches for that: for a layer that went through a
+  // first pass its digest, for a table of contents a hash of the two. Empty:
+  // like no other.
+  std::string identity = {};
   std::unique_ptr<BlobSource> blob;
   std::unique_ptr<BlobSource> frames;  // null unless the table needs it
   std::unique_ptr<SpanTable> spans;

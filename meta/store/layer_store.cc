@@ -148,6 +148,7 @@ Result<OpenedLayer> OpenLayer(const Cache& cache, const Descriptor& layer,
   const auto folder = cache.LayerFolder(layer.digest);
   return OpenOrRebuild(cache, layer, diff_id, [&]() -> Result<OpenedLayer> {
     OpenedLayer opened;
+    opened.identity = layer.digest.text();
     IMGMOUNT_TRY(opened.blob, OpenBlobFile(cache.BlobPath(layer.digest)));
     if (opened.blob->size() != layer.size) {
       return Fail(ErrorCode::kCorrupt, "the blob has the wrong size");

@@ -61,6 +61,7 @@ struct TestTar {
   std::atomic<int> opened{0};
   std::atomic<bool> refuse_to_open{false};
   std::function<void(uint64_t offset)> on_read;  // may be empty
+  std::string identity;                          // OpenedLayer's
 
   size_t span_count() const {
     return (bytes.size() + span_bytes - 1) / span_bytes;
@@ -160,7 +161,7 @@ class TestImage {
       TestTar& tar = *tars_.at(position);
       ++tar.opened;
       if (tar.refuse_to_open) return Fail(ErrorCode::kNotFound, "no such blob");
-      return OpenedLayer{std::make_unique<TestBlob>(tar), nullptr,
+      return OpenedLayer{tar.identity, std::make_unique<TestBlob>(tar), nullptr,
                          std::make_unique<TestSpanTable>(tar)};
     };
   }
