@@ -57,6 +57,70 @@ std::string Difference(const EntryView& toc, const EntryView& tar) {
   return {};
 }
 
+// Compares the content of one file after the other.
+class ContentComparison {
+ public:
+  ContentComparison(const SpanTable& chunks, const MemberStarts& starts)
+      : chunks_(chunks), starts_(starts) {}
+
+  // Whether all of the file's chunks are where the tar has it.
+  bool Compare(const EntryView& toc, const EntryView& tar) {
+    uint64_t done = 0;
+    for (const Extent& e : toc.extents) {
+      AddHole(done, e.logical, tar);
+      done = e.logical + e.length;
+      for (uint64_t at = 0; at < e.length;) {
+        const Span span = chunks_.span(chunks_.Find(e.physical + at));
+        const uint64_t into = e.physical + at - span.offset;
+        const uint64_t length = std::min(span.length - into, e.length - at);
+        const auto start = starts_.Find(span.in_offset);
+        if (!start ||
+            !Has(tar, {e.logical + at, length, *start + span.skip + into})) {
+          return false;
+        }
+        at += length;
+      }
+    }
+    AddHole(done, toc.size, tar);
+    return true;
+  }
+
+  std::vector<TarRun> TakeHoles() { return std::move(holes_); }
+
+ private:
+  // The extents that have something at `offset` or beyond it: there may be as
+  // many as there are chunks.
+  static std::span<const Extent> From(std::span<const Extent> extents,
+                                      uint64_t offset) {
+    return {
+        std::ranges::partition_point(
+            extents,
+            [&](const Extent& e) { return e.logical + e.length <= offset; }),
+        extents.end()};
+  }
+  // Whether the tar has this part of the file in one piece in this place.
+  static bool Has(const EntryView& tar, const Extent& part) {
+    const auto extents = From(tar.extents, part.logical);
+    if (extents.empty() || extents[0].logical > part.logical) return false;
+    const uint64_t into = part.logical - extents[0].logical;
+    return extents[0].length - into >= part.length &&
+           extents[0].physical + into == part.physical;
+  }
+  // The TOC has a hole in bytes [begin, end) of a file.
+  void AddHole(uint64_t begin, uint64_t end, const EntryView& tar) {
+    for (const Extent& e : From(tar.extents, begin)) {
+      if (e.logical >= end) break;
+      const uint64_t from = std::max(begin, e.logical);
+      const uint64_t to = std::min(end, e.logical + e.length);
+      holes_.push_back({e.physical + (from - e.logical), to - from});
+    }
+  }
+
+  const SpanTable& chunks_;
+  const MemberStarts& starts_;
+  std::vector<TarRun> holes_;
+};
+
 }  // namespace
 
 Status CompareTocWithTar(const LayerIndex& toc, const LayerIndex& tar) {
@@ -76,6 +140,55 @@ Status CompareTocWithTar(const LayerIndex& toc, const LayerIndex& tar) {
   }
   if (tar.size() > common) {
     return Differs(common, tar.entry(common).path, "only in the tar");
+  }
+  return {};
+}
+
+std::vector<uint64_t> StartsOf(const SpanTable& chunks) {
+  std::vector<uint64_t> starts;
+  for (size_t i = 0; i < chunks.span_count(); ++i) {
+    starts.push_back(chunks.span(i).in_offset);
+  }
+  return starts;
+}
+
+Result<std::vector<TarRun>> CompareChunks(const LayerIndex& toc,
+                                          const SpanTable& chunks,
+                                          const LayerIndex& tar,
+                                          const MemberStarts& starts) {
+  ContentComparison comparison(chunks, starts);
+  for (size_t i = 0; i < toc.size(); ++i) {
+    if (!comparison.Compare(toc.entry(i), tar.entry(i))) {
+      return Differs(i, toc.entry(i).path,
+                     "its content is somewhere else in the tar");
+    }
+  }
+  return comparison.TakeHoles();
+}
+
+Status CheckZeros(std::span<const TarRun> runs, const SpanTable& spans,
+                  BlobSource& blob, BlobSource* frames) {
+  std::vector<std::byte> buffer;
+  for (TarRun run : runs) {
+    while (run.length > 0) {
+      const size_t number = spans.Find(run.offset);
+      const Span span = spans.span(number);
+      const uint64_t begin = run.offset - span.offset;
+      const uint64_t end = std::min(begin + run.length, span.length);
+      buffer.resize(span.length);
+      IMGMOUNT_TRY(const auto decoder,
+                   SpanDecoder::Start(spans, number, blob, frames, buffer));
+      IMGMOUNT_CHECK(decoder->DecodeTo(end));
+      const auto part = std::span(buffer).subspan(begin, end - begin);
+      if (!std::ranges::all_of(part, [](auto b) { return b == std::byte(); })) {
+        return Fail(ErrorCode::kCorrupt,
+                    fmt::format("the layer's table of contents is wrong: a "
+                                "hole where the tar has data, at byte {}",
+                                run.offset));
+      }
+      run.offset += end - begin;
+      run.length -= end - begin;
+    }
   }
   return {};
 }

@@ -4,14 +4,23 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "meta/toc/chunk_table.h"
+#include "tests/support/tar_builder.h"
 
 namespace imgmount {
 namespace {
 
 using ::testing::HasSubstr;
+using testing::RunFirstPass;
+using testing::TarBuilder;
+using testing::TemporaryFolder;
 
 LayerEntry Entry(std::string path) {
   LayerEntry entry;
@@ -100,6 +109,133 @@ TEST(CompareTocWithTar, NamesWhatIsOnlyOnOneSide) {
               HasSubstr("entry 1, \"b\": only in the tar"));
   // Which of two comes last can decide what is shown.
   EXPECT_NE(Difference({Entry("a"), Entry("b")}, {Entry("b"), Entry("a")}), "");
+}
+
+// A layer of one gzip member per file, and what a TOC might say of it.
+class ContentTest : public ::testing::Test {
+ protected:
+  ContentTest() {
+    const std::string tar =
+        TarBuilder()
+            .File("a", std::string(300, 'a'))
+            .File("z", "head" + std::string(5000, '\0') + "tail")
+            .File("b", "contents of b")
+            .Build();
+    // Members start at the contents of a, z (head, zeros, tail) and b.
+    const std::vector<size_t> cuts = {0,    512,  1536,      1540,
+                                      6540, 7168, tar.size()};
+    std::vector<uint64_t> members;
+    std::string blob;
+    for (size_t i = 0; i + 1 < cuts.size(); ++i) {
+      members.push_back(blob.size());
+      blob += testing::Gzip(tar.substr(cuts[i], cuts[i + 1] - cuts[i]));
+    }
+    layer_.emplace(blob, members);
+    index_ = Index({File("a", {{0, 300, 0}}, 300),
+                    File("z", {{0, 4, 300}, {5004, 4, 304}}, 5008),
+                    File("b", {{0, 13, 308}}, 13)});
+    uint64_t offset = 0;
+    for (const auto& [member, length] :
+         {std::pair(1, 300), {2, 4}, {4, 4}, {5, 13}}) {
+      TocChunk chunk;
+      chunk.offset = offset;
+      chunk.length = static_cast<uint64_t>(length);
+      chunk.in_offset = members[static_cast<size_t>(member)];
+      chunk.in_length = 10;
+      offset += chunk.length;
+      chunks_.push_back(chunk);
+    }
+  }
+
+  static LayerEntry File(std::string path, std::vector<Extent> extents,
+                         uint64_t size) {
+    LayerEntry entry;
+    entry.path = std::move(path);
+    entry.mode = 0644;
+    entry.size = size;
+    entry.extents = std::move(extents);
+    return entry;
+  }
+  Result<std::vector<TarRun>> Compare() {
+    const auto path = folder_.path() / "chunks";
+    IMGMOUNT_CHECK(WriteChunkTable(path, chunks_, TocEncoding::kGzip, ""));
+    IMGMOUNT_TRY(const auto table, OpenChunkTable(path, ""));
+    IMGMOUNT_CHECK(CompareTocWithTar(index_, layer_->index));
+    return CompareChunks(index_, *table, layer_->index, layer_->starts);
+  }
+
+  struct Layer {
+    TemporaryFolder folder;
+    LayerIndex index;
+    MemberStarts starts;
+    std::unique_ptr<BlobSource> blob;
+    std::unique_ptr<SpanTable> spans;
+
+    Layer(const std::string& bytes, std::vector<uint64_t> members) {
+      auto pass = RunFirstPass(bytes, {.folder = folder.path(),
+                                       .wanted_starts = std::move(members)});
+      EXPECT_TRUE(pass) << pass.error().message();
+      index = std::move(pass->index);
+      starts = std::move(pass->starts);
+      std::ofstream(folder.path() / "blob", std::ios::binary) << bytes;
+      blob = *OpenBlobFile(folder.path() / "blob");
+      spans = *SpanTable::Open(folder.path() / kSpansFile);
+    }
+  };
+
+  TemporaryFolder folder_;
+  std::optional<Layer> layer_;
+  LayerIndex index_;
+  std::vector<TocChunk> chunks_;
+};
+
+TEST_F(ContentTest, FindsNoDifferenceWhereThereIsNone) {
+  const auto holes = Compare();
+  ASSERT_TRUE(holes) << holes.error().message();
+  ASSERT_EQ(holes->size(), 1u);
+  EXPECT_EQ((*holes)[0].offset, 1540u);
+  EXPECT_EQ((*holes)[0].length, 5000u);
+  const auto zeros = CheckZeros(*holes, *layer_->spans, *layer_->blob, nullptr);
+  EXPECT_TRUE(zeros) << zeros.error().message();
+}
+
+TEST_F(ContentTest, FindsAChunkOfAnotherFile) {
+  chunks_[0].in_offset = chunks_[3].in_offset;
+  const auto holes = Compare();
+  ASSERT_FALSE(holes);
+  EXPECT_THAT(holes.error().message(),
+              HasSubstr("\"a\": its content is somewhere else"));
+}
+
+TEST_F(ContentTest, FindsAChunkWithAnotherSkip) {
+  chunks_[3].skip = 1;
+  EXPECT_THAT(Compare().error().message(), HasSubstr("\"b\""));
+}
+
+TEST_F(ContentTest, FindsAChunkThatStartsAtNoMember) {
+  chunks_[3].in_offset += 1;
+  EXPECT_THAT(Compare().error().message(), HasSubstr("\"b\""));
+}
+
+TEST_F(ContentTest, FindsAChunkThatGoesOnBeyondItsFile) {
+  chunks_[1].length += 10;
+  for (size_t i = 2; i < chunks_.size(); ++i) chunks_[i].offset += 10;
+  index_ = Index({File("a", {{0, 300, 0}}, 300),
+                  File("z", {{0, 4, 300}, {5004, 4, 314}}, 5008),
+                  File("b", {{0, 13, 305}}, 13)});
+  EXPECT_THAT(Compare().error().message(), HasSubstr("\"b\""));
+}
+
+TEST_F(ContentTest, FindsAHoleWhereTheTarHasData) {
+  index_ =
+      Index({File("a", {}, 300), File("z", {{0, 4, 300}, {5004, 4, 304}}, 5008),
+             File("b", {{0, 13, 308}}, 13)});
+  const auto holes = Compare();
+  ASSERT_TRUE(holes) << holes.error().message();
+  const auto zeros = CheckZeros(*holes, *layer_->spans, *layer_->blob, nullptr);
+  ASSERT_FALSE(zeros);
+  EXPECT_EQ(zeros.error().code(), ErrorCode::kCorrupt);
+  EXPECT_THAT(zeros.error().message(), HasSubstr("at byte 512"));
 }
 
 }  // namespace

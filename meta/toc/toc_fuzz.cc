@@ -38,8 +38,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   uint64_t end = 0;
   for (const TocChunk& chunk : toc->chunks) {
     Require(chunk.offset == end && chunk.length > 0 &&
-            chunk.length <= imgmount::kMaxChunkBytes &&
-            chunk.skip <= imgmount::kMaxChunkSkip && chunk.in_length > 0 &&
+            chunk.length <= imgmount::kMaxSpanBytes &&
+            chunk.skip <= imgmount::kMaxSpanSkip && chunk.in_length > 0 &&
             chunk.in_offset < kDataEnd &&
             chunk.in_length <= kDataEnd - chunk.in_offset);
     end += chunk.length;

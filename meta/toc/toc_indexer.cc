@@ -93,8 +93,8 @@ Result<LayerEntry> Attributes(const TocEntry& from) {
 }
 
 // The digest of a chunk, which may be said to be the whole file's.
-Result<std::array<std::byte, 32>> ChunkDigest(const std::string& chunk,
-                                              const std::string& file) {
+Result<Sha256Digest> ChunkDigest(const std::string& chunk,
+                                 const std::string& file) {
   if (!chunk.empty() && !file.empty() && chunk != file) {
     return Corrupt("its only chunk has another digest than itself");
   }
@@ -109,8 +109,8 @@ Result<std::array<std::byte, 32>> ChunkDigest(const std::string& chunk,
 
 }  // namespace
 
-std::array<std::byte, 32> Sha256Bytes(const Digest& digest) {
-  std::array<std::byte, 32> bytes;
+Sha256Digest Sha256Bytes(const Digest& digest) {
+  Sha256Digest bytes;
   const char* hex = digest.hex().data();
   for (std::byte& b : bytes) {
     uint8_t value = 0;
@@ -177,10 +177,10 @@ Status TocIndexer::AddChunk(const TocEntry& entry) {
 }
 
 Status TocIndexer::AddData(const TocEntry& entry, uint64_t length) {
-  if (length > kMaxChunkBytes) {
+  if (length > kMaxSpanBytes) {
     return Unsupported(fmt::format(
         "a chunk of {} bytes, more than can be checked at once ({})", length,
-        kMaxChunkBytes));
+        kMaxSpanBytes));
   }
   TocChunk chunk;
   IMGMOUNT_TRY(chunk.sha256,
@@ -219,7 +219,7 @@ Status TocIndexer::PlaceChunk(const TocEntry& entry, uint64_t length) {
   IMGMOUNT_TRY(const auto skip, NotNegative("innerOffset", entry.inner_offset));
   if (offset == 0 && skip == 0) return Corrupt("a chunk without its place");
   if (offset >= data_end_) return Corrupt("a chunk outside the layer");
-  if (skip > kMaxChunkSkip) {
+  if (skip > kMaxSpanSkip) {
     return Unsupported("a chunk that lies too far into its gzip member");
   }
   if (offset == member_) {

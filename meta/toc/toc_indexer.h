@@ -9,7 +9,6 @@
 #ifndef IMGMOUNT_META_TOC_TOC_INDEXER_H_
 #define IMGMOUNT_META_TOC_TOC_INDEXER_H_
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -19,26 +18,23 @@
 
 #include "meta/base/digest.h"
 #include "meta/base/result.h"
+#include "meta/layer/span_table.h"
 #include "meta/tar/index_builder.h"
 #include "meta/tar/layer_index.h"
 #include "meta/toc/toc_json.h"
 
 namespace imgmount {
 
-// A chunk is decoded as a whole before a byte of it can be shown.
-inline constexpr uint64_t kMaxChunkBytes = 16 << 20;
-// What is decoded in vain before a chunk that shares its gzip member.
-inline constexpr uint64_t kMaxChunkSkip = 1 << 30;
-
 struct TocChunk {
   uint64_t offset = 0;  // in the concatenation of all chunks
-  uint64_t length = 0;  // 1 … kMaxChunkBytes
+  uint64_t length = 0;  // 1 … kMaxSpanBytes
   // A gzip member or zstd frame starts at in_offset; the chunk is what it
-  // gives after `skip` bytes. in_length is enough to decode it.
+  // gives after `skip` bytes, at most kMaxSpanSkip. in_length is enough to
+  // decode it.
   uint64_t in_offset = 0;
   uint64_t in_length = 0;
   uint64_t skip = 0;
-  std::array<std::byte, 32> sha256 = {};  // of the chunk's content
+  Sha256Digest sha256 = {};  // of the chunk's content
 };
 
 struct Toc {
@@ -49,7 +45,7 @@ struct Toc {
 };
 
 // The bytes of a SHA-256. REQUIRES: it is one.
-std::array<std::byte, 32> Sha256Bytes(const Digest& digest);
+Sha256Digest Sha256Bytes(const Digest& digest);
 
 class TocIndexer {
  public:

@@ -133,7 +133,7 @@ class Json {
 
   std::span<const std::byte> Next() {
     uint64_t most = expected_.value_or(kMaxTocJson) - size_;
-    if (noting_) most = std::min(most, kMaxChunkBytes - piece_size_);
+    if (noting_) most = std::min(most, kMaxSpanBytes - piece_size_);
     const auto bytes = decoder_.Next(most);
     check_.Update(bytes);
     size_ += bytes.size();
@@ -158,7 +158,7 @@ class Json {
   void Note(std::span<const std::byte> bytes) {
     hasher_.Update(bytes);
     piece_size_ += bytes.size();
-    if (piece_size_ == kMaxChunkBytes) EndPiece();
+    if (piece_size_ == kMaxSpanBytes) EndPiece();
   }
   void EndPiece() {
     TocChunk piece;

@@ -109,12 +109,12 @@ TEST(ReadToc, CutsALargeTocIntoPieces) {
   }());
   ASSERT_TRUE(toc) << toc.error().message();
   ASSERT_EQ(toc->chunks.size(), 4u);
-  EXPECT_EQ(toc->chunks[2].skip, 512 + kMaxChunkBytes);
-  EXPECT_EQ(toc->chunks[2].length, kMaxChunkBytes);
+  EXPECT_EQ(toc->chunks[2].skip, 512 + kMaxSpanBytes);
+  EXPECT_EQ(toc->chunks[2].length, kMaxSpanBytes);
   EXPECT_EQ(toc->chunks[2].sha256,
             Sha256(std::as_bytes(std::span(json))
-                       .subspan(kMaxChunkBytes, kMaxChunkBytes)));
-  EXPECT_EQ(toc->chunks[3].length, json.size() - 2 * kMaxChunkBytes);
+                       .subspan(kMaxSpanBytes, kMaxSpanBytes)));
+  EXPECT_EQ(toc->chunks[3].length, json.size() - 2 * kMaxSpanBytes);
 }
 
 TEST(ReadToc, TakesAnyOrderAndPassesOverTheRest) {
