@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// StartQuietThread: a thread that takes no signals, so that those that end a
-// mount reach the thread that waits for them.
-//
-// StartBackgroundThread: one that also leaves the processor to those who have
-// more urgent work. Nobody may have to wait for it.
+// StartBackgroundThread: a quiet thread that leaves the processor to those who
+// have more urgent work. Nobody may have to wait for it.
 #ifndef IMGMOUNT_FS_QUIET_THREAD_H_
 #define IMGMOUNT_FS_QUIET_THREAD_H_
 
@@ -11,23 +8,13 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <csignal>
 #include <cstddef>
 #include <thread>
 #include <utility>
 
-namespace imgmount {
+#include "meta/base/quiet_thread.h"
 
-template <typename Body>
-std::thread StartQuietThread(Body&& body) {
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  std::thread thread(std::forward<Body>(body));
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  return thread;
-}
+namespace imgmount {
 
 // While it lives, its thread does what somebody may soon wait for, and needs a
 // processor.

@@ -32,6 +32,15 @@ class BlobSink {
   virtual bool stopped() const { return false; }
 };
 
+// Who asked for a part of a blob. Answers may be other parts of it than were
+// asked for, and there may be several, as a broken transfer goes on.
+class RangeSink : public BlobSink {
+ public:
+  // What is written next are bytes [first, end) of the blob, from the first one
+  // on. An error refuses them, ends the transfer and is returned.
+  virtual Status Begin(uint64_t first, uint64_t end) = 0;
+};
+
 // A place that has an image. Thread-safe.
 class Source {
  public:
@@ -56,6 +65,15 @@ class Source {
   // the transfer and is returned. Not verified: the caller hashes.
   virtual Status FetchBlob(const Descriptor& descriptor, uint64_t offset,
                            BlobSink& sink) = 0;
+  // At least bytes [first, end) of it; more where the source has no ranges, or
+  // a server sends the whole blob all the same.
+  virtual Status FetchRange(const Descriptor& descriptor, uint64_t first,
+                            uint64_t /*end*/, RangeSink& sink) {
+    IMGMOUNT_CHECK(sink.Begin(first, descriptor.size));
+    return FetchBlob(descriptor, first, sink);
+  }
+  // Who is asked for blobs, for messages: "registry-1.docker.io".
+  virtual std::string server() const { return "its source"; }
   // Blobs are read where they lie and never copied into the cache (oci:DIR).
   virtual bool in_place() const { return false; }
 };

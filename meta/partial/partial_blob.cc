@@ -162,8 +162,9 @@ Result<std::shared_ptr<PartialBlob>> PartialBlob::TakeBack(
   }
 }
 
-Result<PieceRun> PartialBlob::FirstMissing(PieceRun within) const {
-  return map_.FirstMissing(Intersect(within, all()));
+Result<PieceRun> PartialBlob::FirstMissing(PieceRun within,
+                                           uint64_t most) const {
+  return map_.FirstMissing(Intersect(within, all()), most);
 }
 
 Result<uint64_t> PartialBlob::CountHere(PieceRun within) const {
@@ -195,13 +196,27 @@ void PartialBlob::Claim::Append(Claim next) {
   blob_->claimed_[run_.first] = run_.end;
 }
 
-void PartialBlob::Claim::Release() {
-  if (run_.empty()) return;
+void PartialBlob::Claim::DropBefore(uint64_t piece) {
+  const PieceRun gone{run_.first, std::min(piece, run_.end)};
+  if (gone.empty()) return;
   const MutexLock lock(blob_->mutex_);
   blob_->claimed_.erase(run_.first);
+  run_.first = gone.end;
+  if (!run_.empty()) blob_->claimed_[run_.first] = run_.end;
   // Nothing helps where even that fails; the kernel does it in the end.
-  (void)blob_->map_.Unlock(run_);
-  run_ = {};
+  (void)blob_->map_.Unlock(gone);
+}
+
+void PartialBlob::Claim::Release() { DropBefore(run_.end); }
+
+bool PartialBlob::HasClaimed(uint64_t piece) const {
+  const MutexLock lock(mutex_);
+  return FirstUnclaimedHere({piece, piece + 1}).empty();
+}
+
+Result<bool> PartialBlob::IsClaimedByOthers(uint64_t piece) const {
+  IMGMOUNT_TRY(const auto theirs, map_.LockedByOthers({piece, piece + 1}));
+  return theirs.has_value();
 }
 
 // The first pieces of `within` that this object has no claim on.
@@ -237,10 +252,9 @@ Result<std::optional<PartialBlob::Claim>> PartialBlob::ClaimMissing(
   const MutexLock lock(mutex_);
   while (!within.empty()) {
     const PieceRun free = FirstUnclaimedHere(within);
-    IMGMOUNT_TRY(PieceRun missing, map_.FirstMissing(free));
+    IMGMOUNT_TRY(const PieceRun missing, map_.FirstMissing(free, most));
     within.first = free.end;
     if (missing.empty()) continue;
-    missing.end = std::min(missing.end, missing.first + most);
     PieceRun theirs;
     IMGMOUNT_TRY(const PieceRun ours, LockFirst(missing, theirs));
     within.first = ours.empty() ? theirs.end : missing.first;

@@ -68,8 +68,10 @@ class PartialBlob {
   uint64_t size() const { return size_; }
   PieceRun all() const { return AllPieces(size_); }
 
-  // The first run of pieces in `within` that are not here; empty if all are.
-  Result<PieceRun> FirstMissing(PieceRun within) const;
+  // The first run of pieces in `within` that are not here, at most `most` of
+  // them; empty if all are.
+  Result<PieceRun> FirstMissing(PieceRun within,
+                                uint64_t most = kAnyNumber) const;
   Result<uint64_t> CountHere(PieceRun within) const;
   // Fills `out` from `offset`; short only at the blob's end. What is not here
   // reads as anything.
@@ -87,6 +89,8 @@ class PartialBlob {
     PieceRun run() const { return run_; }
     // REQUIRES: `next` begins where this ends.
     void Append(Claim next);
+    // Lets go of the pieces before this one.
+    void DropBefore(uint64_t piece);
 
    private:
     friend class PartialBlob;
@@ -98,6 +102,9 @@ class PartialBlob {
   // The first pieces of `within` that are not here and that nobody is at work
   // on, at most `most`; nullopt when there are none.
   Result<std::optional<Claim>> ClaimMissing(PieceRun within, uint64_t most);
+  // Whose claim the piece is in: this object's, or another's.
+  bool HasClaimed(uint64_t piece) const;
+  Result<bool> IsClaimedByOthers(uint64_t piece) const;
   // These pieces, whether they are here or not; nullopt while anybody has one
   // of them.
   Result<std::optional<Claim>> ClaimAll(PieceRun run);
@@ -143,7 +150,7 @@ class PartialBlob {
   const PieceMap map_;
   UniqueFd data_;
   const uint64_t size_;
-  Mutex mutex_;
+  mutable Mutex mutex_;
   // What this object has claimed: first piece to end. The kernel's locks are
   // the object's as a whole.
   std::map<uint64_t, uint64_t> claimed_ GUARDED_BY(mutex_);

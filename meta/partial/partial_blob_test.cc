@@ -186,6 +186,12 @@ TEST_F(PartialBlobTest, AClaimGrows) {
   claim->Append(**a->ClaimAll({2, 5}));
   EXPECT_EQ(claim->run(), (PieceRun{0, 5}));
   EXPECT_EQ((*Open()->ClaimMissing({0, 9}, 9))->run(), (PieceRun{5, 9}));
+  EXPECT_TRUE(a->HasClaimed(4));
+  EXPECT_FALSE(a->HasClaimed(5));
+  claim->DropBefore(3);
+  EXPECT_EQ(claim->run(), (PieceRun{3, 5}));
+  EXPECT_EQ((*Open()->ClaimMissing({0, 9}, 9))->run(), (PieceRun{0, 3}));
+  EXPECT_EQ((*a->ClaimMissing({0, 9}, 9))->run(), (PieceRun{0, 3}));
   claim.reset();
   EXPECT_EQ((*Open()->ClaimMissing({0, 9}, 9))->run(), (PieceRun{0, 9}));
 }

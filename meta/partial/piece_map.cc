@@ -106,36 +106,50 @@ Status PieceMap::Begin(const PieceMapSubject& subject, uint64_t here) const {
   return {};
 }
 
-Result<PieceRun> PieceMap::FirstMissing(PieceRun within) const {
-  PieceRun missing{within.end, within.end};
+// Calls `look` for the states of the pieces, a few of them at first, until it
+// answers false.
+template <typename Look>
+Status PieceMap::ForStates(PieceRun run, Look&& look) const {
+  constexpr uint64_t kFew = 256;
   std::vector<std::byte> states;
-  for (uint64_t at = within.first; at < within.end; at += states.size()) {
-    states.assign(std::min(kStatesAtATime, within.end - at), std::byte{});
+  uint64_t at_a_time = kFew;
+  for (uint64_t at = run.first; at < run.end; at += states.size()) {
+    // What the file lacks is not here.
+    states.assign(std::min(at_a_time, run.end - at), std::byte{});
     IMGMOUNT_CHECK(ReadAt(fd_.get(), states, kStatesAt + at));
+    if (!look(at, states)) break;
+    at_a_time = std::min(at_a_time * 4, kStatesAtATime);
+  }
+  return {};
+}
+
+Result<PieceRun> PieceMap::FirstMissing(PieceRun within, uint64_t most) const {
+  PieceRun missing{within.end, within.end};
+  const auto look = [&](uint64_t at, std::span<const std::byte> states) {
     auto from = states.begin();
     if (missing.first == within.end) {
       from = std::find_if(from, states.end(),
                           [](std::byte state) { return state != kHere; });
-      if (from == states.end()) continue;
+      if (from == states.end()) return true;
       missing.first = at + static_cast<uint64_t>(from - states.begin());
     }
     const auto end = std::find(from, states.end(), kHere);
-    if (end == states.end()) continue;
     missing.end = at + static_cast<uint64_t>(end - states.begin());
-    break;
-  }
+    return end == states.end() && missing.count() < most;
+  };
+  IMGMOUNT_CHECK(ForStates(within, look));
+  missing.end = missing.first + std::min(missing.count(), most);
   return missing;
 }
 
 Result<uint64_t> PieceMap::CountHere(PieceRun within) const {
   uint64_t count = 0;
-  std::vector<std::byte> states;
-  for (uint64_t at = within.first; at < within.end; at += states.size()) {
-    states.assign(std::min(kStatesAtATime, within.end - at), std::byte{});
-    IMGMOUNT_CHECK(ReadAt(fd_.get(), states, kStatesAt + at));
+  IMGMOUNT_CHECK(ForStates(within, [&](uint64_t,
+                                       std::span<const std::byte> states) {
     count +=
         static_cast<uint64_t>(std::count(states.begin(), states.end(), kHere));
-  }
+    return true;
+  }));
   return count;
 }
 
@@ -184,23 +198,29 @@ Result<std::optional<PieceRun>> PieceMap::TryLock(PieceRun run) const {
     IMGMOUNT_TRY(const bool locked, Lock(F_WRLCK, kStatesAt + run.first,
                                          run.count(), /*wait=*/false));
     if (locked) return std::optional<PieceRun>();
-    struct flock other = {};
-    other.l_type = F_WRLCK;
-    other.l_whence = SEEK_SET;
-    other.l_start = static_cast<off_t>(kStatesAt + run.first);
-    other.l_len = static_cast<off_t>(run.count());
-    if (::fcntl(fd_.get(), F_OFD_GETLK, &other) != 0) {
-      return FailErrno("lock " + path_.string(), errno);
-    }
-    if (other.l_type == F_UNLCK) continue;  // just let go of
-    const auto start = static_cast<uint64_t>(other.l_start);
-    PieceRun theirs{start <= kStatesAt ? 0 : start - kStatesAt, run.end};
-    if (other.l_len != 0) {
-      const uint64_t end = start + static_cast<uint64_t>(other.l_len);
-      theirs.end = end <= kStatesAt ? 0 : end - kStatesAt;
-    }
-    return Intersect(theirs, run);
+    IMGMOUNT_TRY(const auto theirs, LockedByOthers(run));
+    if (theirs) return theirs;  // else just let go of
   }
+}
+
+Result<std::optional<PieceRun>> PieceMap::LockedByOthers(PieceRun run) const {
+  if (run.empty()) return std::optional<PieceRun>();
+  struct flock other = {};
+  other.l_type = F_WRLCK;
+  other.l_whence = SEEK_SET;
+  other.l_start = static_cast<off_t>(kStatesAt + run.first);
+  other.l_len = static_cast<off_t>(run.count());
+  if (::fcntl(fd_.get(), F_OFD_GETLK, &other) != 0) {
+    return FailErrno("lock " + path_.string(), errno);
+  }
+  if (other.l_type == F_UNLCK) return std::optional<PieceRun>();
+  const auto piece_at = [](uint64_t byte) {
+    return byte <= kStatesAt ? 0 : byte - kStatesAt;
+  };
+  const auto start = static_cast<uint64_t>(other.l_start);
+  const auto length = static_cast<uint64_t>(other.l_len);  // 0: to the end
+  return Intersect(
+      {piece_at(start), length == 0 ? run.end : piece_at(start + length)}, run);
 }
 
 Status PieceMap::Unlock(PieceRun run) const {

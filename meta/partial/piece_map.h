@@ -31,6 +31,8 @@
 
 namespace imgmount {
 
+inline constexpr uint64_t kAnyNumber = ~uint64_t{0};
+
 // What the map is about: a map beside another file says nothing.
 struct PieceMapSubject {
   uint64_t blob_bytes = 0;
@@ -57,8 +59,10 @@ class PieceMap {
   // Killed at any moment, it leaves no header or a map that says less.
   Status Begin(const PieceMapSubject& subject, uint64_t here) const;
 
-  // The first run of pieces in `within` that are not here; empty if all are.
-  Result<PieceRun> FirstMissing(PieceRun within) const;
+  // The first run of pieces in `within` that are not here, at most `most` of
+  // them; empty, and at the end, if all are.
+  Result<PieceRun> FirstMissing(PieceRun within,
+                                uint64_t most = kAnyNumber) const;
   Result<uint64_t> CountHere(PieceRun within) const;
   Status Mark(PieceRun run, bool here) const;
 
@@ -71,6 +75,8 @@ class PieceMap {
   // (at least one; there may be more).
   Result<std::optional<PieceRun>> TryLock(PieceRun run) const;
   Status Unlock(PieceRun run) const;
+  // The same pieces without locking any; nullopt: nobody else has one.
+  Result<std::optional<PieceRun>> LockedByOthers(PieceRun run) const;
   // The lock for beginning and ending the files; waits for it.
   Status LockFiles() const;
   Status UnlockFiles() const;
@@ -82,6 +88,8 @@ class PieceMap {
  private:
   Result<bool> Lock(short type, uint64_t start, uint64_t length,
                     bool wait) const;
+  template <typename Look>
+  Status ForStates(PieceRun run, Look&& look) const;
   Result<struct stat> Stat() const;
   Failure Failed(int error_number) const;
   Status WriteAt(uint64_t at, std::span<const std::byte> bytes) const;

@@ -63,6 +63,7 @@ TEST_F(PieceMapTest, RunsMayBeLongerThanWhatIsLookedAtAtATime) {
   ASSERT_TRUE(map.Mark({60'000, 150'000}, false));
   EXPECT_EQ(*map.FirstMissing({0, kMany}), (PieceRun{60'000, 150'000}));
   EXPECT_EQ(*map.FirstMissing({70'000, 140'000}), (PieceRun{70'000, 140'000}));
+  EXPECT_EQ(*map.FirstMissing({0, kMany}, 300), (PieceRun{60'000, 60'300}));
   EXPECT_EQ(*map.CountHere({0, kMany}), kMany - 90'000);
 }
 
