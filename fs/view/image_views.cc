@@ -58,11 +58,11 @@ Result<const UnionTree*> ImageViews::State(size_t layers) {
 }
 
 std::shared_ptr<const ImageView> ImageViews::Start(
-    std::shared_ptr<ImageView> view, size_t first, size_t last) {
+    std::shared_ptr<ImageView> view, size_t last) {
   std::unique_ptr<Provenance> provenance;
   if (options_.provenance) {
     provenance = std::make_unique<Provenance>(
-        view->tree(), layers_, first, last,
+        view->tree(), layers_, last,
         [this](size_t layers) { return State(layers); });
   }
   view->Start({.uid = options_.uid, .gid = options_.gid},
@@ -88,7 +88,7 @@ Result<std::shared_ptr<const ImageView>> ImageViews::Rootfs(size_t layers) {
       std::move(tree),
       [this](LayerPosition layer) { return provider_->Open(layer); },
       std::move(reader));
-  return Start(std::move(view), 0, layers == 0 ? 0 : layers - 1);
+  return Start(std::move(view), layers == 0 ? 0 : layers - 1);
 }
 
 Result<std::shared_ptr<const ImageView>> ImageViews::AsOf(size_t layers) {
@@ -97,7 +97,7 @@ Result<std::shared_ptr<const ImageView>> ImageViews::AsOf(size_t layers) {
   auto view = std::make_shared<ImageView>(
       *tree, [this](LayerPosition layer) { return provider_->Open(layer); },
       reader_options_);
-  return Start(std::move(view), 0, layers == 0 ? 0 : layers - 1);
+  return Start(std::move(view), layers == 0 ? 0 : layers - 1);
 }
 
 Result<std::shared_ptr<const ImageView>> ImageViews::Alone(size_t layer) {
@@ -110,9 +110,9 @@ Result<std::shared_ptr<const ImageView>> ImageViews::Alone(size_t layer) {
   return Start(
       std::make_shared<ImageView>(
           std::move(tree),
-          [this, layer](LayerPosition) { return provider_->Open(layer); },
+          [this](LayerPosition position) { return provider_->Open(position); },
           reader_options_),
-      layer, layer);
+      layer);
 }
 
 void ImageViews::AddAsOf(ComposedFs& fs, Ino directory, std::string name,

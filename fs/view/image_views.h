@@ -71,7 +71,8 @@ class ImageViews {
   Result<std::shared_ptr<const ImageView>> Rootfs(size_t layers);
   // The same, but only the whole image's tree stays.
   Result<std::shared_ptr<const ImageView>> AsOf(size_t layers);
-  // One layer's own entries, with its whiteouts as character devices 0:0.
+  // One layer's own entries, with its whiteouts as character devices 0:0. What
+  // it links to in lower layers is shown from there.
   Result<std::shared_ptr<const ImageView>> Alone(size_t layer);
 
   // Below `directory`, of the first `layers` layers: rootfs/, layers/00 …,
@@ -88,7 +89,7 @@ class ImageViews {
  private:
   Result<const UnionTree*> State(size_t layers);
   std::shared_ptr<const ImageView> Start(std::shared_ptr<ImageView> view,
-                                         size_t first, size_t last);
+                                         size_t last);
 
   const std::shared_ptr<const LayerProvider> provider_;
   const Image image_;

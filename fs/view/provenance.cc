@@ -22,9 +22,7 @@ bool CanHaveUserXattrs(const Inode& inode) {
 }  // namespace
 
 const LayerInfo* Provenance::LayerOf(const Inode& inode) const {
-  if (inode.layer == kNoLayer) return nullptr;
-  const size_t layer = first_ + inode.layer;
-  return layer < layers_.size() ? &layers_[layer] : nullptr;
+  return inode.layer < layers_.size() ? &layers_[inode.layer] : nullptr;
 }
 
 Result<std::optional<std::string>> Provenance::Value(
@@ -92,7 +90,7 @@ Result<bool> Provenance::IsStillThere(const Inode& inode,
   IMGMOUNT_TRY(const Inode above, state.Get(*found));
   // A directory that upper layers list again is merged, not hidden.
   if (S_ISDIR(inode.mode)) return S_ISDIR(above.mode);
-  if (above.layer != first_ + inode.layer || above.size != inode.size ||
+  if (above.layer != inode.layer || above.size != inode.size ||
       (above.mode & S_IFMT) != (inode.mode & S_IFMT)) {
     return false;
   }

@@ -28,13 +28,12 @@ class Provenance : public ExtraXattrs {
   // The image's first `layers` layers merged; lives as long as this.
   using StateOpener = std::function<Result<const UnionTree*>(size_t layers)>;
 
-  // Of a tree that shows the layers `first` … `last` of an image that has
+  // Of a tree that shows nothing above layer `last` of an image that has
   // `layers`. Costs nothing until hidden_in is asked for.
-  Provenance(const UnionTree& tree, std::vector<LayerInfo> layers, size_t first,
-             size_t last, StateOpener open_state)
+  Provenance(const UnionTree& tree, std::vector<LayerInfo> layers, size_t last,
+             StateOpener open_state)
       : tree_(tree),
         layers_(std::move(layers)),
-        first_(first),
         last_(last),
         open_state_(std::move(open_state)) {}
 
@@ -63,7 +62,6 @@ class Provenance : public ExtraXattrs {
 
   const UnionTree& tree_;
   const std::vector<LayerInfo> layers_;
-  const size_t first_;
   const size_t last_;
   const StateOpener open_state_;
 

@@ -38,6 +38,7 @@ class ProvenanceTest : public ::testing::Test {
                          .File("replaced", 2)
                          .Dir("merged")
                          .File("merged/b", 1)
+                         .Link("linked", "kept")
                          .Whiteout("name"));
     layers.push_back(
         LayerBuilder().Whiteout("deleted").Whiteout("gone").Whiteout("name2"));
@@ -54,16 +55,16 @@ class ProvenanceTest : public ::testing::Test {
                     const std::string& name) {
     const UnionTree* tree = *states_.AsOf(shown);
     const Provenance provenance(
-        *tree, infos_, 0, shown - 1,
+        *tree, infos_, shown - 1,
         [this](size_t layers) { return states_.AsOf(layers); });
     return Get(provenance, *tree, path, name);
   }
   std::string ValueAlone(size_t layer, const std::string& path,
                          const std::string& name) {
     const auto tree = *states_.Alone(layer);
-    const Provenance provenance(
-        *tree, infos_, layer, layer,
-        [this](size_t layers) { return states_.AsOf(layers); });
+    const Provenance provenance(*tree, infos_, layer, [this](size_t layers) {
+      return states_.AsOf(layers);
+    });
     return Get(provenance, *tree, path, name);
   }
   static std::string Get(const Provenance& provenance, const UnionTree& tree,
@@ -110,6 +111,8 @@ TEST_F(ProvenanceTest, KnowsLayersAlone) {
   EXPECT_EQ(ValueAlone(1, "name", "layer"), "none") << "a whiteout";
   EXPECT_EQ(ValueAlone(0, "replaced", "hidden_in"), "1");
   EXPECT_EQ(ValueAlone(2, "deleted", "hidden_in"), "none");
+  EXPECT_EQ(ValueAlone(1, "linked", "layer"), "0") << "a link to its file";
+  EXPECT_EQ(ValueAlone(1, "linked", "hidden_in"), "none");
 }
 
 TEST_F(ProvenanceTest, ListsItsNames) {

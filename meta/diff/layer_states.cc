@@ -49,8 +49,16 @@ Result<const UnionTree*> LayerStates::AsOf(size_t layers) {
 }
 
 Result<std::unique_ptr<UnionTree>> LayerStates::Alone(size_t layer) {
+  static const LayerIndex kNothing{};
   IMGMOUNT_TRY(const LayerIndex* index, Index(layer));
-  return MergeScratch({index}, {.show_whiteouts = true});
+  std::vector<const LayerIndex*> stack(layer, &kNothing);
+  if (MayLinkBelow(*index)) {
+    for (size_t below = 0; below < layer; ++below) {
+      IMGMOUNT_TRY(stack[below], Index(below));
+    }
+  }
+  stack.push_back(index);
+  return MergeScratch(stack, {.show_whiteouts = true});
 }
 
 Result<std::optional<LayerPosition>> LayerStates::WhoDeleted(

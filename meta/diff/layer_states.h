@@ -34,8 +34,8 @@ class LayerStates {
   // The first `layers` layers merged, 1 … layer_count(). Lives until dropped.
   Result<const UnionTree*> AsOf(size_t layers);
   void Drop(size_t layers) { trees_.erase(layers); }
-  // A layer's own entries, with its whiteouts shown: see MergeOptions. In the
-  // tree it has position 0.
+  // A layer's own entries, with its whiteouts shown: see MergeOptions. A hard
+  // link to a file of a lower layer is that file.
   Result<std::unique_ptr<UnionTree>> Alone(size_t layer);
   // Frees what Index() loaded; it is loaded again when asked for.
   void DropIndexes() { indexes_.clear(); }

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <unordered_set>
 #include <utility>
 
 #include "meta/tar/entry_path.h"
@@ -45,32 +46,69 @@ std::string_view NextComponent(std::vector<std::string_view>& rest) {
 
 }  // namespace
 
+bool MayLinkBelow(const LayerIndex& layer) {
+  std::unordered_set<std::string_view> above;
+  for (size_t i = 0; i < layer.size(); ++i) {
+    const EntryView entry = layer.entry(i);
+    if (entry.type == EntryType::kHardLink &&
+        !above.contains(entry.link_target)) {
+      return true;
+    }
+    if (!IsMarker(entry.type)) above.insert(entry.path);
+  }
+  return false;
+}
+
 Status LayerStack::Apply(const MergeOptions& options) {
   if (layers_.size() >= kNoLayer) {
     return Fail(ErrorCode::kUnsupported,
                 fmt::format("image of {} layers; at most {} can be mounted",
                             layers_.size(), kNoLayer - 1));
   }
-  if (options.show_whiteouts && layers_.size() != 1) {
-    return Fail(ErrorCode::kInternal,
-                "whiteouts can only be shown of a single layer");
-  }
   Node root;
   root.kind = NodeKind::kDirectory;
   IMGMOUNT_TRY(root_, NewNode(root));
+  if (options.show_whiteouts) return ApplyAlone();
   for (size_t i = 0; i < layers_.size(); ++i) {
     layer_ = static_cast<LayerPosition>(i);
-    markers_.clear();
-    for (uint32_t n = 0; n < layers_[i]->size(); ++n) {
-      if (IsMarker(layers_[i]->entry(n).type)) markers_.push_back(n);
-    }
-    FindLowerTargets();
-    if (!options.show_whiteouts) IMGMOUNT_CHECK(HideLower());
-    IMGMOUNT_CHECK(AddEntries());
-    IMGMOUNT_CHECK(ResolvePendingLinks());
-    if (options.show_whiteouts) IMGMOUNT_CHECK(ShowMarkers());
+    IMGMOUNT_CHECK(ApplyLayer());
   }
   return {};
+}
+
+Status LayerStack::ApplyLayer() {
+  FindMarkers();
+  FindLowerTargets();
+  IMGMOUNT_CHECK(HideLower());
+  IMGMOUNT_CHECK(AddEntries());
+  IMGMOUNT_CHECK(ResolvePendingLinks());
+  HideWhiteoutDevices();
+  return {};
+}
+
+// What the layer's hard links are is told by the union; the rest is its own.
+Status LayerStack::ApplyAlone() {
+  if (layers_.empty()) return {};
+  alone_ = true;
+  layer_ = static_cast<LayerPosition>(layers_.size() - 1);
+  if (layer_ > 0 && MayLinkBelow(*layers_[layer_])) {
+    LayerStack whole(layers_);
+    IMGMOUNT_CHECK(whole.Apply({}));
+    lower_targets_ = std::move(whole.links_below_);
+    std::sort(lower_targets_.begin(), lower_targets_.end(),
+              [](const auto& a, const auto& b) { return a.entry < b.entry; });
+  }
+  FindMarkers();
+  IMGMOUNT_CHECK(AddEntries());
+  IMGMOUNT_CHECK(ResolvePendingLinks());
+  return ShowMarkers();
+}
+
+void LayerStack::FindMarkers() {
+  markers_.clear();
+  for (uint32_t i = 0; i < layers_[layer_]->size(); ++i) {
+    if (IsMarker(layers_[layer_]->entry(i).type)) markers_.push_back(i);
+  }
 }
 
 // A link and a whiteout of its target in one layer are a rename, in whichever
@@ -105,6 +143,7 @@ Status LayerStack::HideLower() {
 
 Status LayerStack::AddEntries() {
   pending_links_.clear();
+  links_below_.clear();
   followed_bytes_ = 0;
   last_parent_ = kNoNode;
   const LayerIndex& layer = *layers_[layer_];
@@ -135,6 +174,8 @@ Status LayerStack::AddEntries() {
     IMGMOUNT_TRY(const NodeId node, Put(parent, name, what));
     if (what.kind == NodeKind::kPendingLink) {
       pending_links_.push_back({node, i});
+    } else if (what.layer != layer_) {
+      links_below_.push_back({i, what});
     }
   }
   return {};
@@ -166,19 +207,20 @@ Result<LayerStack::Identity> LayerStack::LinkTarget(uint32_t number,
                                                     const EntryView& entry,
                                                     const Node* replaced) {
   Identity found;
+  const auto lower = std::lower_bound(
+      lower_targets_.begin(), lower_targets_.end(), number,
+      [](const LowerTarget& t, uint32_t n) { return t.entry < n; });
+  const bool has_lower =
+      lower != lower_targets_.end() && lower->entry == number;
+  if (alone_ && has_lower) return lower->identity;
   IMGMOUNT_TRY(const NodeId node, Find(entry.link_target, WalkMode::kFollow));
   if (node != kNoNode) {
     if (&nodes_[node] == replaced) {
       return Corrupt(entry.path, "hard link to itself");
     }
     found = {nodes_[node].layer, nodes_[node].entry, nodes_[node].kind};
-  } else {
-    const auto lower = std::lower_bound(
-        lower_targets_.begin(), lower_targets_.end(), number,
-        [](const LowerTarget& t, uint32_t n) { return t.entry < n; });
-    if (lower != lower_targets_.end() && lower->entry == number) {
-      found = lower->identity;
-    }
+  } else if (has_lower) {
+    found = lower->identity;
   }
   if (found.kind == NodeKind::kDirectory) {
     return Corrupt(entry.path, "hard link to the directory " +
@@ -222,8 +264,35 @@ Status LayerStack::ResolvePendingLinks() {
       nodes_[link].entry = nodes_[node].entry;
       nodes_[link].kind = nodes_[node].kind;
     }
+    if (nodes_[node].layer != layer_) {
+      links_below_.push_back(
+          {pending.entry,
+           {nodes_[node].layer, nodes_[node].entry, nodes_[node].kind}});
+    }
   }
   return {};
+}
+
+// Engines unpack a character device 0:0 as they find it, and then it is the
+// kernel's own whiteout: overlayfs hides it and what lower layers have there.
+void LayerStack::HideWhiteoutDevices() {
+  const LayerIndex& layer = *layers_[layer_];
+  std::vector<bool> is_whiteout(layer.size(), false);
+  bool any = false;
+  for (uint32_t i = 0; i < layer.size(); ++i) {
+    const EntryView entry = layer.entry(i);
+    is_whiteout[i] = entry.type == EntryType::kCharDevice &&
+                     entry.device_major == 0 && entry.device_minor == 0;
+    any = any || is_whiteout[i];
+  }
+  if (!any) return;
+  for (NodeId id = 0; id < nodes_.size(); ++id) {
+    const Node& node = nodes_[id];
+    if (node.kind == NodeKind::kOther && node.layer == layer_ &&
+        is_whiteout[node.entry]) {
+      Hide(id);
+    }
+  }
 }
 
 // A single layer's own view. Shorter paths first, so that the order of markers

@@ -26,7 +26,8 @@ class LayerStack {
   explicit LayerStack(std::span<const LayerIndex* const> layers)
       : layers_(layers) {}
 
-  // Puts all layers on top of each other, bottom first. Once.
+  // Puts all layers on top of each other, bottom first; or with show_whiteouts
+  // only the last one, those below it serving its hard links. Once.
   Status Apply(const MergeOptions& options);
 
   // A parent's number is always less than its children's, the root's parent is
@@ -47,7 +48,8 @@ class LayerStack {
     uint32_t entry = 0;
     NodeKind kind = NodeKind::kAbsent;
   };
-  // A hard link of the layer being applied, by the number of its entry.
+  // A hard link of the layer being applied, by the number of its entry, and
+  // the inode of a lower layer that it shares.
   struct LowerTarget {
     uint32_t entry;
     Identity identity;
@@ -66,6 +68,8 @@ class LayerStack {
   };
 
   Status ApplyLayer();
+  Status ApplyAlone();
+  void FindMarkers();
   void FindLowerTargets();
   Status HideLower();
   Status AddEntries();
@@ -73,6 +77,7 @@ class LayerStack {
   Result<Identity> LinkTarget(uint32_t number, const EntryView& entry,
                               const Node* replaced);
   Status ResolvePendingLinks();
+  void HideWhiteoutDevices();
   Status ShowMarkers();
 
   // Errors name `for_entry`, or `path` where that is empty.
@@ -96,7 +101,11 @@ class LayerStack {
   NodeId root_ = kNoNode;
 
   std::vector<uint32_t> markers_;  // whiteouts and opaques of this layer
+  // By entry: what a link's target was before this layer. Where it is applied
+  // alone: what the links are in the union, if it is below.
   std::vector<LowerTarget> lower_targets_;
+  std::vector<LowerTarget> links_below_;  // that this layer turned out to have
+  bool alone_ = false;
   std::vector<PendingLink> pending_links_;
   uint64_t followed_bytes_ = 0;
   std::vector<std::string_view> walk_rest_;

@@ -47,8 +47,9 @@ class MergeTest : public ::testing::Test {
     return *std::move(tree);
   }
 
-  std::string ErrorOf(const Layers& builders) {
-    const auto tree = TryMerge(builders);
+  std::string ErrorOf(const Layers& builders,
+                      const MergeOptions& options = {}) {
+    const auto tree = TryMerge(builders, options);
     if (tree) return "no error";
     EXPECT_EQ(tree.error().code(), ErrorCode::kCorrupt);
     return tree.error().message();
@@ -160,6 +161,9 @@ TEST_F(MergeTest, EveryTypeReplacesEveryOther) {
       EntryType::kSocket};
   const auto layer = [](EntryType type) {
     if (type == EntryType::kSymlink) return LayerBuilder().Symlink("n", "t");
+    if (type == EntryType::kCharDevice) {  // 0:0 is a whiteout
+      return LayerBuilder().Device(type, "n", 1, 3);
+    }
     return LayerBuilder().Special(type, "n");
   };
   const auto format = [&](const UnionTree& tree) {
@@ -493,6 +497,93 @@ TEST_F(MergeTest, ShownWhiteoutUnderAnotherIsNotSeenInAnyOrder) {
   EXPECT_THAT(
       Shape({LayerBuilder().Whiteout("d/x").Whiteout("d")}, kShowWhiteouts),
       ElementsAre("d char 0"));
+}
+
+TEST_F(MergeTest, LayerAloneShowsLinksToLowerFilesAsTheFiles) {
+  const auto tree =
+      MergeAll({LayerBuilder().Dir("a").File("a/foo", 7).Mode(0600),
+                LayerBuilder().Dir("a").File("a/foo", 3).Mode(0640).Owner(5, 6),
+                LayerBuilder()
+                    .Link("a/bar", "a/foo")
+                    .File("a/other")
+                    .Link("a/third", "a/bar")},
+               kShowWhiteouts);
+  EXPECT_EQ(*tree->Dump(),
+            "/ dir 0755 0:0 0.000000000 - nlink=3\n"
+            "/a dir 0755 0:0 0.000000000 - nlink=2\n"
+            "/a/bar file 0640 5:6 0.000000000 1 size=3 nlink=2 same=/a/bar\n"
+            "/a/other file 0644 0:0 0.000000000 2 size=1\n"
+            "/a/third file 0640 5:6 0.000000000 1 size=3 nlink=2 "
+            "same=/a/bar\n");
+}
+
+TEST_F(MergeTest, LayerAloneShowsARenameOfALowerFile) {
+  EXPECT_THAT(Shape({LayerBuilder().File("old", 4),
+                     LayerBuilder().Whiteout("old").Link("new", "old")},
+                    kShowWhiteouts),
+              ElementsAre("new file 0", "old char 1"));
+}
+
+// As in the union: what has the name at that point of the tar.
+TEST_F(MergeTest, LayerAloneTakesTheLinkTargetThatTheUnionTakes) {
+  const Layers layers = {
+      LayerBuilder().Dir("d").File("d/f", 1),
+      LayerBuilder().Link("before", "d/f").File("d/f", 2).Link("after", "d/f"),
+      LayerBuilder().Symlink("s", "d").Link("through", "s/f")};
+  EXPECT_THAT(
+      Shape({layers[0], layers[1]}, kShowWhiteouts),
+      ElementsAre("after file 1", "before file 0", "d dir -", "d/f file 1"));
+  EXPECT_THAT(Shape(layers, kShowWhiteouts),
+              ElementsAre("s link 2", "through file 1"));
+}
+
+TEST_F(MergeTest, LayerAloneNamesItselfWhenALinkLeadsNowhere) {
+  const Layers layers = {LayerBuilder().File("x"),
+                         LayerBuilder().Link("a", "gone")};
+  EXPECT_THAT(
+      ErrorOf(layers, kShowWhiteouts),
+      HasSubstr(R"(layer 1: "a": hard link to "gone", which no layer)"));
+}
+
+// --- Character devices 0:0 ---------------------------------------------------
+
+LayerBuilder WhiteoutDevice(std::string path) {
+  return LayerBuilder().Device(EntryType::kCharDevice, std::move(path), 0, 0);
+}
+
+TEST_F(MergeTest, CharacterDeviceZeroHidesAsTheKernelDoes) {
+  const LayerBuilder base = LayerBuilder().Dir("d").File("d/f").File("g");
+  EXPECT_THAT(Shape({base, WhiteoutDevice("d")}), ElementsAre("g file 0"));
+  EXPECT_THAT(Shape({base, WhiteoutDevice("d/f")}),
+              ElementsAre("d dir 0", "g file 0"));
+  EXPECT_THAT(Shape({WhiteoutDevice("never").File("x")}),
+              ElementsAre("x file 0"));
+  EXPECT_THAT(Shape({base, WhiteoutDevice("d").Link("also", "d")}),
+              ElementsAre("g file 0"))
+      << "a link to it is it";
+  EXPECT_THAT(Shape({base, WhiteoutDevice("d"), LayerBuilder().Dir("d")}),
+              ElementsAre("d dir 2", "g file 0"))
+      << "what was below does not come back";
+}
+
+TEST_F(MergeTest, CharacterDeviceZeroIsAnEntryInItsOwnLayer) {
+  const LayerBuilder base = LayerBuilder().File("f", 1);
+  EXPECT_THAT(Shape({base, WhiteoutDevice("f").File("f", 2)}),
+              ElementsAre("f file 1"));
+  EXPECT_THAT(Shape({base, LayerBuilder().File("f", 2).Device(
+                               EntryType::kCharDevice, "f", 0, 0)}),
+              ElementsAre());
+  EXPECT_THAT(ErrorOf({WhiteoutDevice("f").File("f/x")}),
+              HasSubstr("is not a directory"));
+  EXPECT_THAT(Shape({base, WhiteoutDevice("f")}, kShowWhiteouts),
+              ElementsAre("f char 1"));
+}
+
+TEST_F(MergeTest, OtherDevicesHideNothingElse) {
+  EXPECT_THAT(Shape({LayerBuilder()
+                         .Device(EntryType::kCharDevice, "null", 1, 3)
+                         .Device(EntryType::kBlockDevice, "zero", 0, 0)}),
+              ElementsAre("null char 0", "zero block 0"));
 }
 
 }  // namespace

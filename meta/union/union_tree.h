@@ -109,13 +109,18 @@ class UnionTree {
 };
 
 struct MergeOptions {
-  // Show whiteouts instead of applying them (a single layer's own view):
-  // a whiteout as the character device 0:0 of that name, as overlayfs does,
-  // an opaque directory with trusted. and user.overlay.opaque = "y".
+  // Show the last layer alone, with its whiteouts instead of applying them: a
+  // whiteout as the character device 0:0 of that name, as overlayfs does, an
+  // opaque directory with trusted. and user.overlay.opaque = "y". The layers
+  // below serve the hard links into them, and may be empty where
+  // MayLinkBelow() says so.
   bool show_whiteouts = false;
   // Whose tree it is (SubjectSeed), for Open() to check.
   std::string subject = {};
 };
+
+// Whether hard links of the layer may lead to files of the layers below it.
+bool MayLinkBelow(const LayerIndex& layer);
 
 // Merges layers, bottom first, and writes the tree to `path` (atomically).
 // Errors name the path and the layer's position.
