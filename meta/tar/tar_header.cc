@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <limits>
+#include <utility>
 
 #include "meta/tar/entry_path.h"
 
@@ -14,6 +15,8 @@ constexpr size_t kBlock = 512;
 constexpr size_t kSizeAt = 124;
 constexpr size_t kSizeBytes = 12;
 constexpr size_t kTypeAt = 156;
+constexpr size_t kChecksumAt = 148;
+constexpr size_t kChecksumBytes = 8;
 
 struct NumberField {
   const char* name;
@@ -83,6 +86,26 @@ Status CheckNumbers(std::string_view block) {
     }
   }
   return {};
+}
+
+bool IsZero(std::string_view block) {
+  return block.find_first_not_of('\0') == std::string_view::npos;
+}
+
+// As Go: the sum of the block's bytes, its own field counting as blanks; old
+// tars took them for signed.
+bool HasRightChecksum(std::string_view block) {
+  const auto stored = ParseSize(block.substr(kChecksumAt, kChecksumBytes));
+  int64_t unsigned_sum = 0;
+  int64_t signed_sum = 0;
+  for (size_t i = 0; i < block.size(); ++i) {
+    const bool is_own = i >= kChecksumAt && i < kChecksumAt + kChecksumBytes;
+    const char c = is_own ? ' ' : block[i];
+    unsigned_sum += static_cast<unsigned char>(c);
+    signed_sum += static_cast<signed char>(c);
+  }
+  return stored && (std::cmp_equal(*stored, unsigned_sum) ||
+                    std::cmp_equal(*stored, signed_sum));
 }
 
 Status ParsePax(std::string_view body, TarHeader& header) {
@@ -167,6 +190,31 @@ Result<TarHeader> ParseTarHeader(std::string_view bytes) {
     at = std::min(at + (*size + kBlock - 1) / kBlock * kBlock, bytes.size());
   }
   return Corrupt("too many special headers before one entry");
+}
+
+bool EndsAfterSpecialHeaders(std::string_view bytes) {
+  TarHeader header;
+  for (int count = 0; bytes.size() >= kBlock; ++count) {
+    const std::string_view block = bytes.substr(0, kBlock);
+    bytes.remove_prefix(kBlock);
+    if (IsZero(block)) {
+      return count > 0 && IsZero(bytes.substr(0, kBlock));
+    }
+    const char type = block[kTypeAt];
+    const auto size = ParseSize(block.substr(kSizeAt, kSizeBytes));
+    if (count == kMaxHeaders || !HasRightChecksum(block) || !size ||
+        std::string_view("xgLK").find(type) == std::string_view::npos ||
+        *size > bytes.size()) {
+      return false;
+    }
+    if ((type == 'x' || type == 'g') &&
+        !ParsePax(bytes.substr(0, *size), header)) {
+      return false;
+    }
+    const size_t padded = (*size + kBlock - 1) / kBlock * kBlock;
+    bytes.remove_prefix(std::min(padded, bytes.size()));
+  }
+  return false;
 }
 
 Result<int64_t> ParsePaxNumber(std::string_view text) {

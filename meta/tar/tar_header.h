@@ -40,6 +40,12 @@ struct TarHeader {
 // entry's own block is left alone.
 Result<TarHeader> ParseTarHeader(std::string_view bytes);
 
+// Whether `bytes`, the rest of a tar, are PAX headers and GNU long names, well
+// formed, and then the tar's end in place of an entry: two blocks of zeros, or
+// one and no more bytes. Go's archive/tar and GNU tar take that for the end.
+// (Go takes no more bytes at all for it, too; here that tar is cut short.)
+bool EndsAfterSpecialHeaders(std::string_view bytes);
+
 // "-1.25" and the like, as PAX writes times; digits beyond nanoseconds are cut.
 Result<Timestamp> ParsePaxTime(std::string_view text);
 

@@ -5,6 +5,8 @@
 #include <array>
 #include <cerrno>
 
+#include "meta/tar/tar_header.h"
+
 namespace imgmount {
 namespace {
 
@@ -78,8 +80,10 @@ Result<archive_entry*> TarStream::Next() {
   }
   // A warning is about the character set of a name, or about what
   // ParseTarHeader checks for itself.
-  if (status != ARCHIVE_OK && status != ARCHIVE_WARN)
+  if (status != ARCHIVE_OK && status != ARCHIVE_WARN) {
+    if (IsAtEndAfterAll()) return nullptr;
     return Error(header_offset_);
+  }
   has_entry_ = true;
   IMGMOUNT_CHECK(CollectHeader());
   return entry;
@@ -96,6 +100,24 @@ Status TarStream::CheckEnd() const {
                     std::to_string(header_offset_));
   }
   return {};
+}
+
+// libarchive calls a tar damaged whose last header has no entry behind it. The
+// stream is spent afterwards.
+bool TarStream::IsAtEndAfterAll() {
+  if (header_too_large_) return false;
+  std::string rest = before_;
+  rest.append(reinterpret_cast<const char*>(piece_.data()), piece_.size());
+  const uint64_t rest_offset = piece_offset_ - before_.size();
+  if (header_offset_ < rest_offset) return false;
+  rest.erase(0, header_offset_ - rest_offset);
+  // It stopped at the first block of zeros.
+  for (const size_t enough = rest.size() + 2 * kBlock; rest.size() < enough;) {
+    const auto more = next_();
+    if (more.empty()) break;
+    rest.append(reinterpret_cast<const char*>(more.data()), more.size());
+  }
+  return EndsAfterSpecialHeaders(rest);
 }
 
 Status TarStream::CollectHeader() {

@@ -47,6 +47,7 @@ class TarStream {
   Failure Error(uint64_t at) const;
   la_ssize_t ReadPiece(const void** buffer);
   Status CheckEnd() const;
+  bool IsAtEndAfterAll();
   Status CollectHeader();
 
   const NextPiece& next_;

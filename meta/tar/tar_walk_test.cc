@@ -15,6 +15,7 @@ namespace imgmount {
 namespace {
 
 using ::testing::HasSubstr;
+using testing::PaxRecord;
 using testing::TarBuilder;
 
 // Walks `tar` in pieces of `step` bytes.
@@ -376,6 +377,40 @@ TEST(TarWalk, EndsAtTheEndMarkerWhateverFollows) {
   EXPECT_EQ(DumpOf(""), "");
   EXPECT_EQ(DumpOf(std::string(1024, '\0')), "");
   EXPECT_EQ(DumpOf(std::string(10240, '\0')), "");
+}
+
+// As Go's archive/tar and GNU tar, and so Docker and podman.
+TEST(TarWalk, SpecialHeadersWithoutAnEntryAreTheEnd) {
+  const std::string pax =
+      TarBuilder().File("x", "").Pax("mtime", "5").Build(false).substr(0, 1024);
+  const std::string gnu = TarBuilder()
+                              .File(std::string(101, 'n'), "")
+                              .Gnu()
+                              .Build(false)
+                              .substr(0, 1024);
+  const std::string global =
+      TarBuilder().File("g", PaxRecord("k", "v")).Type('g').Build(false);
+  const std::string zeros(1024, '\0');
+  const std::string file = TarBuilder().File("f", "x").Build(false);
+  const std::string expected = DumpOf(file + zeros);
+  ASSERT_THAT(expected, HasSubstr(" f 0+1@512"));
+  for (const std::string& last : {pax, gnu, global, gnu + pax, global + pax}) {
+    for (const size_t step : {size_t{100}, size_t{512}, size_t{1} << 20}) {
+      EXPECT_EQ(DumpOf(file + last + zeros, step), expected);
+      EXPECT_EQ(DumpOf(file + last + zeros + "rubbish", step), expected);
+      EXPECT_EQ(DumpOf(file + last + zeros.substr(512), step), expected);
+    }
+  }
+  // What Go refuses there.
+  std::string bad_sum = pax;
+  bad_sum[0] ^= 1;
+  std::string bad_record = pax;
+  bad_record[512] = 'x';
+  for (const std::string& last :
+       {bad_sum + zeros, bad_record + zeros, pax.substr(0, 700),
+        pax + std::string(512, '\0') + file, std::string(512, 'x')}) {
+    EXPECT_EQ(ErrorOf(file + last).code(), ErrorCode::kCorrupt);
+  }
 }
 
 TEST(TarWalk, GoesNoFurtherThanASingleBlockOfZerosAndSaysSo) {
