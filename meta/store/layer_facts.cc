@@ -16,9 +16,11 @@ constexpr char kFactsFile[] = "facts.json";
 constexpr size_t kMaxFactsBytes = 4 << 10;
 
 nlohmann::ordered_json ToJson(const LayerFacts& facts) {
-  return {{"diff_id", facts.diff_id.text()},
-          {"uncompressed_size", facts.uncompressed_size},
-          {"diff_size", facts.diff_size}};
+  nlohmann::ordered_json json = {{"diff_id", facts.diff_id.text()},
+                                 {"uncompressed_size", facts.uncompressed_size},
+                                 {"diff_size", facts.diff_size}};
+  if (facts.other_diff_id) json["other_diff_id"] = facts.other_diff_id->text();
+  return json;
 }
 
 // Of the facts, and of whose they are.
@@ -28,6 +30,11 @@ std::string Checksum(const Digest& layer, const LayerFacts& facts) {
 }
 
 }  // namespace
+
+std::optional<DiffId> LayerFacts::DiffIdBy(DigestAlgorithm algorithm) const {
+  if (diff_id.algorithm() == algorithm) return diff_id;
+  return other_diff_id;
+}
 
 Result<LayerFacts> LoadFacts(const Cache& cache, const Digest& layer) {
   const auto path = cache.LayerFolder(layer) / kFactsFile;
@@ -44,6 +51,10 @@ Result<LayerFacts> LoadFacts(const Cache& cache, const Digest& layer) {
   }
   if (!uncompressed || !diff_size) return object.Wrong("", "is incomplete");
   LayerFacts facts{diff_id, *uncompressed, *diff_size};
+  IMGMOUNT_TRY(const auto other, object.String("other_diff_id"));
+  if (!other.empty()) {
+    IMGMOUNT_TRY(facts.other_diff_id, DiffId::Parse(other));
+  }
   IMGMOUNT_TRY(const auto checksum, object.String("checksum"));
   if (checksum != Checksum(layer, facts)) {
     return object.Wrong("checksum", "does not fit");
@@ -53,8 +64,14 @@ Result<LayerFacts> LoadFacts(const Cache& cache, const Digest& layer) {
 
 Result<FirstPassResult> FinishPass(const Cache& cache, FirstPass& pass) {
   IMGMOUNT_TRY(FirstPassResult result, pass.Finish());
-  const LayerFacts facts{result.diff_id, result.uncompressed_size,
-                         result.index.diff_size()};
+  LayerFacts facts{result.diff_id, result.uncompressed_size,
+                   result.index.diff_size()};
+  if (const auto known = LoadFacts(cache, result.digest)) {
+    const auto algorithm = facts.diff_id.algorithm();
+    facts.other_diff_id = known->diff_id.algorithm() != algorithm
+                              ? known->diff_id
+                              : known->other_diff_id;
+  }
   nlohmann::ordered_json json = ToJson(facts);
   json["checksum"] = Checksum(result.digest, facts);
   IMGMOUNT_TRY(

@@ -54,7 +54,8 @@ Status Rebuild(const Cache& cache, const Descriptor& layer,
       "layer " + std::string(layer.digest.short_hex())));
 }
 
-// Nothing when the layer has never been indexed, or no longer is.
+// Nothing when the layer has never been indexed, or no longer is, or not hashed
+// by the algorithm of this diff ID.
 Result<std::optional<LayerFacts>> CheckedFacts(const Cache& cache,
                                                const Descriptor& layer,
                                                const DiffId& diff_id) {
@@ -63,12 +64,13 @@ Result<std::optional<LayerFacts>> CheckedFacts(const Cache& cache,
     if (!IsGoneOrDamaged(facts.error())) return Failure(facts.error());
     return std::optional<LayerFacts>();
   }
-  if (facts->diff_id != diff_id) {
-    return Fail(ErrorCode::kCorrupt,
-                fmt::format("layer {}: the config says diff ID {}, but it has "
-                            "{}",
-                            layer.digest.short_hex(), diff_id.text(),
-                            facts->diff_id.text()));
+  const auto hashed = facts->DiffIdBy(diff_id.algorithm());
+  if (!hashed) return std::optional<LayerFacts>();
+  if (*hashed != diff_id) {
+    return Fail(
+        ErrorCode::kCorrupt,
+        fmt::format("layer {}: the config says diff ID {}, but it has {}",
+                    layer.digest.short_hex(), diff_id.text(), hashed->text()));
   }
   return std::optional(*std::move(facts));
 }

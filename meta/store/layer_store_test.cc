@@ -123,6 +123,29 @@ TEST_F(LayerStoreTest, RebuildsWhateverIsDamagedOrGone) {
   }
 }
 
+// Who indexed the layer first may have hashed it by the other algorithm.
+TEST_F(LayerStoreTest, KnowsDiffIdsOfBothAlgorithms) {
+  const Image image = MakeImage({lower_});
+  const Descriptor& layer = image.manifest.layers[0];
+  const DiffId& sha256 = image.config.diff_ids[0];
+  const auto sha512 =
+      DiffId::FromText(DigestOf(lower_, DigestAlgorithm::kSha512).text());
+  const auto wrong =
+      DiffId::FromText(DigestOf("x", DigestAlgorithm::kSha512).text());
+  ASSERT_TRUE(LoadIndex(cache_, layer, sha256));
+  const auto lie = LoadIndex(cache_, layer, wrong);
+  ASSERT_FALSE(lie);
+  EXPECT_EQ(lie.error().code(), ErrorCode::kCorrupt);
+  const auto index = LoadIndex(cache_, layer, sha512);
+  ASSERT_TRUE(index) << index.error().message();
+
+  Touch(FolderOf(image, 0) / kIndexFile);
+  EXPECT_TRUE(LoadIndex(cache_, layer, sha256));
+  EXPECT_TRUE(LoadIndex(cache_, layer, sha512));
+  EXPECT_FALSE(LoadIndex(cache_, layer, wrong));
+  EXPECT_TRUE(IsTouched(FolderOf(image, 0) / kIndexFile)) << "both are known";
+}
+
 TEST_F(LayerStoreTest, ReadsALayerThroughItsSpans) {
   const Image image = MakeImage({lower_});
   const auto layer = Open(image, 0);
