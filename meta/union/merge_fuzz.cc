@@ -57,7 +57,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   std::vector<const LayerIndex*> pointers;
   for (const LayerIndex& layer : layers) pointers.push_back(&layer);
-  const MergeOptions options = {.show_whiteouts = size % 3 != 0};
+  const MergeOptions options = {.show_whiteouts = layers.size() == 1};
   const auto merged = Merge(pointers, path, options);
   if (!merged) {
     if (merged.error().code() != ErrorCode::kCorrupt) std::abort();

@@ -35,7 +35,7 @@ namespace imgmount {
 
 inline constexpr std::array<char, 8> kTreeMagic = {'I', 'M', 'G', 'T',
                                                    'R', 'E', 'E', '\n'};
-inline constexpr uint32_t kTreeVersion = 3;
+inline constexpr uint32_t kTreeVersion = 4;
 inline constexpr size_t kTreeHeaderBytes = 4096;
 inline constexpr size_t kTreeBlockBytes = 64 << 10;
 
