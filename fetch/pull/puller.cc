@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <thread>
@@ -13,6 +14,7 @@
 
 #include "fetch/pull/layer_pull.h"
 #include "meta/base/mutex.h"
+#include "meta/store/layer_facts.h"
 #include "meta/store/layer_store.h"
 #include "meta/store/use_lock.h"
 
@@ -167,6 +169,25 @@ void NotifyOfStart(const std::vector<LayerJob>& jobs,
   }
 }
 
+// Layers whose derived files this disk has spoilt, and the blobs to make them
+// from as well: they count as missing now.
+std::vector<LayerJob> TakeSpoilt(const Cache& cache,
+                                 const std::vector<LayerJob>& jobs) {
+  std::vector<LayerJob> spoilt;
+  for (const LayerJob& job : jobs) {
+    const Digest& digest = job.layer->digest;
+    const auto facts = LoadFacts(cache, digest);
+    // There the config is wrong, and stays so.
+    if (facts && facts->diff_id != *job.diff_id) continue;
+    const auto index = LoadIndex(cache, *job.layer, *job.diff_id);
+    if (index || index.error().code() != ErrorCode::kCorrupt) continue;
+    std::error_code ignored;
+    std::filesystem::remove_all(cache.LayerFolder(digest), ignored);
+    spoilt.push_back(job);
+  }
+  return spoilt;
+}
+
 // The documents may have been removed between resolving and the use lock.
 Status RestoreDocuments(Source& source, const Image& image,
                         const Cache& cache) {
@@ -211,19 +232,32 @@ Status Pull(Source& source, const ResolvedImage& resolved,
   if (is_new) observer.OnImage(image);
   if (shows_layers) NotifyOfStart(jobs, missing, threads, observer);
 
-  JobRunner runner(options.cancel);
-  IMGMOUNT_CHECK(runner.Run(missing.size(), threads, [&](size_t i) -> Status {
-    const Descriptor& layer = *missing[i].layer;
-    auto pulled =
-        LayerPull(source, cache, layer, *missing[i].diff_id, observer, [&] {
-          return runner.stopped();
-        }).Run();
-    if (pulled) return {};
-    return Failure(std::move(pulled).error().In(
-        "layer " + std::string(layer.digest.short_hex())));
-  }));
+  const auto pull = [&](const std::vector<LayerJob>& these) {
+    JobRunner runner(options.cancel);
+    return runner.Run(these.size(), threads, [&](size_t i) -> Status {
+      const Descriptor& layer = *these[i].layer;
+      auto pulled =
+          LayerPull(source, cache, layer, *these[i].diff_id, observer, [&] {
+            return runner.stopped();
+          }).Run();
+      if (pulled) return {};
+      return Failure(std::move(pulled).error().In(
+          "layer " + std::string(layer.digest.short_hex())));
+    });
+  };
+  IMGMOUNT_CHECK(pull(missing));
   // Here, so that the first mount is as quick as any.
-  IMGMOUNT_CHECK(OpenTree(cache, image, image.manifest.layers.size()));
+  auto tree = OpenTree(cache, image, image.manifest.layers.size());
+  if (!tree && tree.error().code() == ErrorCode::kCorrupt &&
+      !source.in_place()) {
+    const std::vector<LayerJob> spoilt = TakeSpoilt(cache, jobs);
+    if (spoilt.empty()) return Failure(std::move(tree).error());
+    if (!is_new) observer.OnImage(image);
+    NotifyOfStart(jobs, spoilt, threads, observer);
+    IMGMOUNT_CHECK(pull(spoilt));
+    tree = OpenTree(cache, image, image.manifest.layers.size());
+  }
+  if (!tree) return Failure(std::move(tree).error());
   if (named) return {};
   return cache.SetName(name, resolved.published);
 }

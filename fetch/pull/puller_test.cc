@@ -537,6 +537,23 @@ TEST_F(PullerTest, ADamagedBlobIsFetchedAgain) {
             image_.layers[0]);
 }
 
+TEST_F(PullerTest, ALayerIsPulledAgainWhereNothingOfItIsIntact) {
+  ASSERT_TRUE(Pull(Name()));
+  const std::string hex(image_.layer_digest(0).hex());
+  for (const std::string& spoilt :
+       {"blobs/sha256/" + hex, "imgmount/layers/" + hex + "/index"}) {
+    ASSERT_TRUE(fs::exists(InCache(spoilt))) << spoilt;
+    std::ofstream(InCache(spoilt)) << "spoilt";
+  }
+  fs::remove_all(InCache("imgmount/trees"));
+  fs::create_directory(InCache("imgmount/trees"));
+  const auto pulled = Pull(Name());
+  ASSERT_TRUE(pulled) << pulled.error().message();
+  EXPECT_EQ(Contents(InCache("blobs/sha256") / hex), image_.layers[0]);
+  EXPECT_EQ(registry_.http().CountOf(BlobPath(0)), 2u);
+  EXPECT_EQ(registry_.http().CountOf(BlobPath(1)), 1u);
+}
+
 TEST_F(PullerTest, WhatHasABlobsNameAndIsNoFileIsReplaced) {
   ASSERT_TRUE(Pull(Name()));
   fs::remove_all(InCache("imgmount/layers") / image_.layer_digest(0).hex());
