@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "fetch/progress/json_progress.h"
 #include "meta/cli/quantities.h"
 #include "meta/cli/terminal.h"
 #include "meta/image/platform.h"
@@ -113,8 +114,8 @@ void ImageOptions::AddTo(CLI::App& app) {
       ->capture_default_str();
   app.add_option(
          "--pull-progress-timeout", pull_progress_timeout,
-         "Ask a server that sends nothing for so long, such as 5m, again "
-         "for the rest; 0: no limit (else "
+         "Ask a server that sends nothing for so long, such as 5m, again, "
+         "five times at most; 0: no limit (else "
          "$IMGMOUNT_PULL_PROGRESS_TIMEOUT, else 60s)")
       ->type_name("DURATION");
   AddWords<ProgressStyle>(app, "--progress", progress,
@@ -139,6 +140,8 @@ Result<FetchConfig> ImageOptions::Config(const ToolIo& io,
       .offline = offline,
       .pull_options = {.max_concurrent_downloads = max_concurrent_downloads,
                        .cancel = &cancel},
+      .listener = MakeProgress(io.err, /*is_terminal=*/false, STDERR_FILENO,
+                               progress, quiet),
       .warn = [&io](const std::string& text) {
         io.err << "warning: " << text << '\n';
       }};
@@ -160,6 +163,13 @@ ProgressFactory ImageOptions::Progress(const ToolIo& io) const {
     return MakeProgress(io.err, io.err_is_terminal && !IsDumbTerminal(io),
                         STDERR_FILENO, style, is_quiet);
   };
+}
+
+int ImageOptions::ReportFailure(const ToolIo& io, const std::string& tool,
+                                const Error& error) const {
+  if (progress != ProgressStyle::kJson || quiet) return Report(io, tool, error);
+  PrintJsonFailure(io.err, error);
+  return ExitStatus(error);
 }
 
 }  // namespace imgmount

@@ -48,6 +48,9 @@ struct ImageOptions {
   Result<FetchConfig> Config(const ToolIo& io, const CancelFlag& cancel) const;
   // Shows pulls on stderr. `io` outlives the result.
   ProgressFactory Progress(const ToolIo& io) const;
+  // As Report(), but an object where progress on stderr is told in such.
+  int ReportFailure(const ToolIo& io, const std::string& tool,
+                    const Error& error) const;
 };
 
 }  // namespace imgmount

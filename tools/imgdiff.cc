@@ -504,7 +504,8 @@ int ImgdiffMain(std::vector<std::string> args, const ToolIo& io) {
     status = Failure(std::move(written).error());
   }
   if (status) return *status;
-  const int reported = Report(io, kTool, status.error());
+  const int reported =
+      arguments.image_options.ReportFailure(io, kTool, status.error());
   return status.error().code() == ErrorCode::kCancelled ? reported : kTrouble;
 }
 

@@ -160,7 +160,9 @@ int ImghistoryMain(std::vector<std::string> args, const ToolIo& io) {
     return *done;
   }
   const auto text = Run(arguments, io);
-  if (!text) return Report(io, kTool, text.error());
+  if (!text) {
+    return arguments.image_options.ReportFailure(io, kTool, text.error());
+  }
   PagedOutput paged(io, arguments.pager);
   paged.io().out << (io.out_is_terminal ? ForTerminal(*text) : *text);
   const Status written = paged.Finish();

@@ -156,7 +156,8 @@ int Run(const Arguments& args, const ToolIo& io) {
   for (const std::string& image : args.images) {
     const auto inspected = Inspect(image, args, *config, output);
     if (inspected) continue;
-    const int failed = Report(io, kTool, inspected.error());
+    const int failed =
+        args.image_options.ReportFailure(io, kTool, inspected.error());
     if (status == 0) status = failed;
     if (inspected.error().code() == ErrorCode::kCancelled) break;
   }

@@ -390,7 +390,9 @@ int ImgmountMain(std::vector<std::string> args, const ToolIo& io) {
     return *done;
   }
   const Status status = Run(arguments, io);
-  if (!status) return Report(io, kTool, status.error());
+  if (!status) {
+    return arguments.image_options.ReportFailure(io, kTool, status.error());
+  }
   return 0;
 }
 

@@ -10,6 +10,7 @@
 #include "fetch/find/open_image.h"
 #include "fetch/find/pull_image.h"
 #include "fetch/find/resolve_image.h"
+#include "fetch/progress/json_progress.h"
 #include "fetch/progress/pull_progress.h"
 #include "meta/cli/command_line.h"
 #include "meta/cli/interrupt.h"
@@ -42,6 +43,7 @@ Status Pull(const std::string& text, const FetchConfig& config,
   const auto progress =
       MakeProgress(io.out, io.out_is_terminal && !IsDumbTerminal(io),
                    STDOUT_FILENO, options.progress, options.quiet);
+  image.source->Listen(progress.get());
   if (image.reference) progress->Start(text);
   IMGMOUNT_TRY(const ResolvedImage resolved, FindOrResolve(image));
   if (image.reference) progress->Found(*image.reference);
@@ -86,6 +88,9 @@ int ImgpullMain(std::vector<std::string> args, const ToolIo& io) {
     const Status pulled = explain ? Explain(image, *config, io)
                                   : Pull(image, *config, options, io);
     if (pulled) continue;
+    if (options.progress == ProgressStyle::kJson && !options.quiet) {
+      PrintJsonFailure(io.out, pulled.error());
+    }
     const int failed = Report(io, kTool, pulled.error());
     if (status == 0) status = failed;
     if (pulled.error().code() == ErrorCode::kCancelled) break;

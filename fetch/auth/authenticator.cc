@@ -4,6 +4,7 @@
 #include <curl/curl.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -46,6 +47,19 @@ bool IsHeaderSafe(const std::string& token) {
 
 }  // namespace
 
+std::vector<Challenge> ChallengesOf(const HttpResponse& refusal) {
+  std::vector<Challenge> known;
+  const auto [first, last] = refusal.headers.equal_range("www-authenticate");
+  for (auto header = first; header != last; ++header) {
+    for (Challenge& challenge : ParseChallenges(header->second)) {
+      if (challenge.scheme == "basic" || challenge.scheme == "bearer") {
+        known.push_back(std::move(challenge));
+      }
+    }
+  }
+  return known;
+}
+
 Authenticator::Authenticator(HttpClient& http, const Credentials& credentials,
                              const Endpoint& endpoint)
     : http_(http), credentials_(credentials), endpoint_(endpoint) {}
@@ -55,26 +69,32 @@ std::string Authenticator::current() {
   return current_;
 }
 
+bool Authenticator::HasLogin() const {
+  const auto found = credentials_.Find(endpoint_);
+  return found && found->has_value();
+}
+
 Attempt<std::string> Authenticator::Renew(
-    const std::string& used, const HttpResponse& refusal,
-    const std::function<bool()>& stopped) {
+    const std::string& used, const std::vector<Challenge>& challenges,
+    std::set<std::string>& scopes, const std::function<bool()>& stopped) {
   const MutexLock lock(mutex_);
   if (current_ != used) return current_;
 
-  std::optional<Challenge> basic;
-  std::optional<Challenge> bearer;
-  const auto [first, last] = refusal.headers.equal_range("www-authenticate");
-  for (auto header = first; header != last; ++header) {
-    for (Challenge& challenge : ParseChallenges(header->second)) {
-      if (challenge.scheme == "bearer" && !bearer) bearer = challenge;
-      if (challenge.scheme == "basic" && !basic) basic = challenge;
-    }
-  }
+  const auto first_of = [&](const char* scheme) {
+    const auto found =
+        std::find_if(challenges.begin(), challenges.end(),
+                     [&](const Challenge& it) { return it.scheme == scheme; });
+    return found == challenges.end() ? nullptr : &*found;
+  };
+  const Challenge* const bearer = first_of("bearer");
+  const Challenge* const basic = first_of("basic");
   IMGMOUNT_ATTEMPT(const std::optional<Credential> credential,
                    credentials_.Find(endpoint_));
   std::string renewed;
   if (bearer) {
-    IMGMOUNT_ATTEMPT(renewed, FetchToken(bearer->params, credential, stopped));
+    IMGMOUNT_ATTEMPT(
+        renewed, NewToken(used, bearer->params, credential, scopes, stopped));
+    if (renewed.empty()) return renewed;
   } else if (basic && credential && !credential->user.empty()) {
     renewed = BasicAuthorization(*credential);
   } else if (basic) {
@@ -100,13 +120,31 @@ TransportError Authenticator::WrongLogin() const {
           Kind::kFinal};
 }
 
+Attempt<std::string> Authenticator::NewToken(
+    const std::string& used, const Params& challenge,
+    const std::optional<Credential>& credential, std::set<std::string>& scopes,
+    const std::function<bool()>& stopped) {
+  std::optional<TransportError> denied;
+  for (const std::string& scope :
+       {Param(challenge, "scope"),
+        "repository:" + endpoint_.repository + ":pull"}) {
+    if (scope.empty() || !scopes.insert(scope).second) continue;
+    auto token = FetchToken(challenge, scope, credential, stopped);
+    if (token && *token == used) continue;
+    if (token || token.error().error.code() != ErrorCode::kDenied) return token;
+    denied = std::move(token).error();
+  }
+  if (denied) return tl::unexpected(*std::move(denied));
+  return "";
+}
+
 // The Docker registry token protocol (distribution's token.md).
 Attempt<std::string> Authenticator::FetchToken(
-    const Params& challenge, const std::optional<Credential>& credential,
+    const Params& challenge, const std::string& scope,
+    const std::optional<Credential>& credential,
     const std::function<bool()>& stopped) {
   const std::string realm = Param(challenge, "realm");
-  std::string query =
-      "scope=" + Escape("repository:" + endpoint_.repository + ":pull");
+  std::string query = "scope=" + Escape(scope);
   if (const std::string service = Param(challenge, "service");
       !service.empty()) {
     query = "service=" + Escape(service) + "&" + query;
@@ -147,7 +185,7 @@ Attempt<std::string> Authenticator::FetchToken(
       (refresh && response.status == 400)) {
     const std::string login =
         fmt::format("`{}`{}", LoginCommand(endpoint_.registry),
-                    InParentheses(RegistryMessage(response.body)));
+                    InParentheses(RegistryMessage(response)));
     if (refresh) {
       return Denied(fmt::format(
           "{}: the login has expired or was withdrawn; log in again with {}",

@@ -12,14 +12,20 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <vector>
 
+#include "fetch/auth/challenge.h"
 #include "fetch/auth/credentials.h"
 #include "fetch/config/registries_conf.h"
 #include "fetch/http/http_client.h"
 #include "meta/base/mutex.h"
 
 namespace imgmount {
+
+// The challenges of an answer that are known here: Basic and Bearer.
+std::vector<Challenge> ChallengesOf(const HttpResponse& refusal);
 
 class Authenticator {
  public:
@@ -30,18 +36,33 @@ class Authenticator {
   // The header's value for the next request; "": none.
   std::string current();
 
-  // A request with `used` was answered by `refusal`, a 401. The value to try
-  // again with, never `used`; kDenied when there is none.
+  // A request with `used` was refused (401) with these challenges. The value to
+  // try again with, never `used`; "" when all has been tried; kDenied when
+  // there is none. A token is asked for with the scope that the challenge names
+  // (token.md), and if that does not do, with the one that the repository's
+  // name makes. `scopes` are those that did not do for this request; it grows.
   Attempt<std::string> Renew(const std::string& used,
-                             const HttpResponse& refusal,
+                             const std::vector<Challenge>& challenges,
+                             std::set<std::string>& scopes,
                              const std::function<bool()>& stopped);
+
+  // Whether there is something to log in with. A login that cannot be read is
+  // none.
+  bool HasLogin() const;
 
   // For a login that was sent and refused.
   TransportError WrongLogin() const;
 
  private:
   using Params = std::map<std::string, std::string>;
+  // Of several scopes one after the other, until one gives a new token.
+  Attempt<std::string> NewToken(const std::string& used,
+                                const Params& challenge,
+                                const std::optional<Credential>& credential,
+                                std::set<std::string>& scopes,
+                                const std::function<bool()>& stopped);
   Attempt<std::string> FetchToken(const Params& challenge,
+                                  const std::string& scope,
                                   const std::optional<Credential>& credential,
                                   const std::function<bool()>& stopped);
 

@@ -121,13 +121,19 @@ Status AddFolder(RegistriesConf& conf, const fs::path& folder) {
   return {};
 }
 
+constexpr char kDockerHubsHost[] = "registry-1.docker.io";
+
 }  // namespace
 
 std::string ApiHost(const Endpoint& endpoint) {
   return endpoint.registry == "docker.io" ||
                  endpoint.registry == "index.docker.io"
-             ? "registry-1.docker.io"
+             ? kDockerHubsHost
              : endpoint.registry;
+}
+
+std::string RegistryAt(const std::string& api_host) {
+  return api_host == kDockerHubsHost ? "docker.io" : api_host;
 }
 
 Result<RegistriesConf> RegistriesConf::Load(

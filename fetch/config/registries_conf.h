@@ -35,6 +35,8 @@ struct Endpoint {
 
 // The host that its API is at: that of docker.io has another name.
 std::string ApiHost(const Endpoint& endpoint);
+// The registry at such a host, by the name that logins know.
+std::string RegistryAt(const std::string& api_host);
 
 class RegistriesConf {
  public:

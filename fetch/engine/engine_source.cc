@@ -72,7 +72,7 @@ Error EngineSource::Explain(Error error) const {
 
 Status EngineSource::CheckAnswer(const HttpResponse& response) const {
   if (response.ok()) return {};
-  const std::string message = InParentheses(RegistryMessage(response.body));
+  const std::string message = InParentheses(RegistryMessage(response));
   if (response.status == 404) {
     return Fail(ErrorCode::kNotFound,
                 fmt::format("the engine at {} has no image {}{}", engine_.name,

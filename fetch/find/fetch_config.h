@@ -8,11 +8,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "fetch/config/environment.h"
 #include "fetch/pull/puller.h"
+#include "fetch/source/source.h"
 #include "meta/image/platform.h"
 
 namespace imgmount {
@@ -40,6 +42,8 @@ struct FetchConfig {
   // nullopt: that of HttpOptions.
   std::optional<std::chrono::seconds> stall_timeout = {};
   PullOptions pull_options = {};
+  // Hears what sources say, unless another listens; may be null.
+  std::shared_ptr<SourceListener> listener = nullptr;
   // Called, if set, with what is odd about an image that was found.
   std::function<void(const std::string&)> warn = {};
 };

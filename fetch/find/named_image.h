@@ -28,6 +28,7 @@ struct NamedImage {
   Platform platform;
   PullPolicy pull;
   std::unique_ptr<Source> source;
+  std::shared_ptr<SourceListener> listener = nullptr;  // of the source
   PullOptions pull_options = {};
   std::optional<uint64_t> cache_max_bytes = {};
   // Called, if set, with what is odd about the image that was found.

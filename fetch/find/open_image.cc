@@ -149,6 +149,7 @@ Result<NamedImage> Open(const std::string& image, const FetchConfig& config) {
 Result<NamedImage> OpenImage(const std::string& image,
                              const FetchConfig& config) {
   IMGMOUNT_TRY(NamedImage named, Open(image, config));
+  named.listener = config.listener;
   named.pull_options = config.pull_options;
   named.pull_options.platform = named.platform;
   named.cache_max_bytes = config.cache_max_bytes;

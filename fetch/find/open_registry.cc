@@ -36,8 +36,10 @@ Result<std::unique_ptr<Source>> OpenRegistry(const Reference& reference,
   if (config.stall_timeout) options.http.stall_timeout = *config.stall_timeout;
   options.http.stopped = StoppedBy(config.pull_options.cancel);
   options.http.http_proxy = config.environment.http_proxy;
-  return std::make_unique<RegistrySource>(endpoints, std::move(credentials),
-                                          std::move(options));
+  auto source = std::make_unique<RegistrySource>(
+      endpoints, std::move(credentials), std::move(options));
+  source->Listen(config.listener.get());
+  return source;
 }
 
 }  // namespace imgmount

@@ -44,7 +44,10 @@ Status PullMissing(NamedImage& image, const ResolvedImage& resolved,
     progress.Start(text);
     progress.Found(*image.reference);
   }
-  IMGMOUNT_CHECK(PullImage(image, resolved, progress));
+  SourceListener* const usual = image.source->Listen(&progress);
+  auto pulled = PullImage(image, resolved, progress);
+  image.source->Listen(usual);
+  IMGMOUNT_CHECK(pulled);
   if (image.reference) {
     progress.Finish(resolved.published.digest, image.familiar);
   }

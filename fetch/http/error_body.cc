@@ -33,14 +33,30 @@ std::optional<int> RetryAfter(const HttpResponse& response) {
       std::clamp<std::time_t>(date - std::time(nullptr), 0, 1 << 30));
 }
 
+TransportError MakeError(const HttpResponse& response, ErrorCode code,
+                         Kind kind, const std::string& text) {
+  const std::string words = InParentheses(RegistryMessage(response));
+  return {Error(code, text + words), kind, RetryAfter(response),
+          response.status};
+}
+
 }  // namespace
 
 std::string LoginCommand(const std::string& registry) {
   return registry == "docker.io" ? "docker login" : "docker login " + registry;
 }
 
-std::string RegistryMessage(std::string_view body) {
+std::string RegistryMessage(const HttpResponse& response) {
+  const std::string* type = response.Find("content-type");
+  return RegistryMessage(response.body, type == nullptr ? "" : *type);
+}
+
+std::string RegistryMessage(std::string_view body,
+                            std::string_view media_type) {
   const Json document = ParseJson(body, "error", kMaxDocument).value_or(Json());
+  if (!document.is_object() && media_type.starts_with("text/plain")) {
+    return Printable(body.substr(0, body.find_first_of("\r\n")), kMaxMessage);
+  }
   const Json* error = &document;
   if (document.is_object() && document.contains("errors") &&
       document["errors"].is_array() && !document["errors"].empty()) {
@@ -58,23 +74,22 @@ std::string InParentheses(const std::string& text) {
   return text.empty() ? "" : " (" + text + ")";
 }
 
+TransportError StorageError(const HttpResponse& response,
+                            const std::string& registry,
+                            const std::string& what) {
+  return MakeError(
+      response, ErrorCode::kUnavailable, Kind::kTransient,
+      fmt::format("{}, where {} sent us for {}, answered {}",
+                  response.url.authority(), registry, what, response.status));
+}
+
 TransportError StatusError(const HttpResponse& response,
                            const std::string& registry,
                            const std::string& what) {
-  const std::string message = InParentheses(RegistryMessage(response.body));
-  const auto trouble = [&](ErrorCode code, Kind kind, std::string text) {
-    return TransportError{Error(code, std::move(text) + message), kind,
-                          RetryAfter(response), response.status};
+  const auto trouble = [&](ErrorCode code, Kind kind, const std::string& text) {
+    return MakeError(response, code, kind, text);
   };
   const int status = response.status;
-  // After a redirect it is a storage server that speaks: its signed address
-  // may have expired, and the registry will give a new one.
-  if (response.redirected && status >= 400) {
-    return trouble(
-        ErrorCode::kUnavailable, Kind::kTransient,
-        fmt::format("{}, where {} sent us for {}, answered {}",
-                    response.url.authority(), registry, what, status));
-  }
   switch (status) {
     case 401:
       return trouble(

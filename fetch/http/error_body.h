@@ -11,9 +11,12 @@
 
 namespace imgmount {
 
-// The message of a distribution-spec error document, printable and short; ""
-// for anything else.
-std::string RegistryMessage(std::string_view body);
+// What an answer says in words: the message of a distribution-spec error
+// document, or the first line of plain text; printable and short. "" for
+// anything else.
+std::string RegistryMessage(std::string_view body,
+                            std::string_view media_type = "");
+std::string RegistryMessage(const HttpResponse& response);
 
 // "docker login", with the registry's name where Docker wants it.
 std::string LoginCommand(const std::string& registry);
@@ -26,6 +29,12 @@ std::string InParentheses(const std::string& text);
 TransportError StatusError(const HttpResponse& response,
                            const std::string& registry,
                            const std::string& what);
+
+// The same for a storage server, where `registry` sent us: its signed address
+// may have expired, and the registry will give a new one.
+TransportError StorageError(const HttpResponse& response,
+                            const std::string& registry,
+                            const std::string& what);
 
 }  // namespace imgmount
 

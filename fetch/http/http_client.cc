@@ -16,8 +16,10 @@ using Kind = TransportError::Kind;
 
 constexpr int kMaxRedirects = 10;
 constexpr size_t kMaxHeaderBytes = 256 << 10;
-// Enough of an error's body to say what it says.
+// Enough of an error's body to say what it says; the connection is worth
+// reading some more.
 constexpr size_t kMaxErrorBody = 64 << 10;
+constexpr size_t kMaxErrorBodyRead = 1 << 20;
 
 struct FreeList {
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }
@@ -113,6 +115,12 @@ TransportError CurlError(CURLcode code, const HttpRequest& request,
     case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_UNSUPPORTED_PROTOCOL:  // HTTP/0.9
       return unavailable(text, Kind::kProtocol);
+    case CURLE_BAD_CONTENT_ENCODING:
+      return {Error(ErrorCode::kCorrupt,
+                    fmt::format("{}: its answer's Content-Encoding cannot be "
+                                "undone ({})",
+                                url.authority(), text)),
+              Kind::kFinal};
     case CURLE_PARTIAL_FILE:
       return unavailable("the connection was closed early", Kind::kTransient);
     default:
@@ -126,6 +134,12 @@ struct HttpClient::Handle {
   struct Free {
     void operator()(CURL* curl) const { curl_easy_cleanup(curl); }
   };
+  struct FreeMulti {
+    void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
+  };
+  // Has the connections. Driven by hand, as curl_easy_perform() looks up only
+  // once a second.
+  std::unique_ptr<CURLM, FreeMulti> multi{curl_multi_init()};
   std::unique_ptr<CURL, Free> curl{curl_easy_init()};
 };
 
@@ -136,18 +150,20 @@ class HttpClient::Transfer {
            HttpBody* body)
       : options_(options), request_(request), limit_(limit), body_(body) {}
 
-  Attempt<HttpResponse> Run(CURL* curl) {
+  Attempt<HttpResponse> Run(Handle& handle) {
+    CURL* const curl = handle.curl.get();
     curl_easy_reset(curl);
     const HeaderList headers = MakeHeaders(request_);
     char detail[CURL_ERROR_SIZE] = "";
     Configure(curl, headers.get(), detail);
     response_.url = request_.url;
     alive_at_ = steady_clock::now();
-    const CURLcode code = curl_easy_perform(curl);
+    const CURLcode code = Perform(handle.multi.get(), curl);
     // The buffers of this call must not be touched by a later one.
     curl_easy_reset(curl);
     if (trouble_) return tl::unexpected(std::move(*trouble_));
-    if (code != CURLE_OK) {
+    undecodable_ = code == CURLE_BAD_CONTENT_ENCODING && !began_;
+    if (code != CURLE_OK && !enough_) {
       return tl::unexpected(CurlError(code, request_, detail));
     }
     // An empty body is a body.
@@ -159,7 +175,33 @@ class HttpClient::Transfer {
     return std::move(response_);
   }
 
+  // It failed for its Content-Encoding, and nothing was delivered.
+  bool undecodable() const { return undecodable_; }
+
  private:
+  CURLcode Perform(CURLM* multi, CURL* curl) {
+    constexpr int kTickMs = 100;
+    if (curl_multi_add_handle(multi, curl) != CURLM_OK) {
+      return CURLE_FAILED_INIT;
+    }
+    CURLcode code = CURLE_FAILED_INIT;
+    int running = 1;
+    while (curl_multi_perform(multi, &running) == CURLM_OK) {
+      if (running == 0) {
+        int left = 0;
+        const CURLMsg* const message = curl_multi_info_read(multi, &left);
+        if (message != nullptr) code = message->data.result;
+        break;
+      }
+      if (!Progress() ||
+          curl_multi_poll(multi, nullptr, 0, kTickMs, nullptr) != CURLM_OK) {
+        break;
+      }
+    }
+    curl_multi_remove_handle(multi, curl);
+    return code;
+  }
+
   void Configure(CURL* curl, curl_slist* headers, char* detail) {
     const auto set = [&](CURLoption option, auto value) {
       curl_easy_setopt(curl, option, value);
@@ -173,6 +215,8 @@ class HttpClient::Transfer {
     set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
     set(CURLOPT_BUFFERSIZE, 512L << 10);
     set(CURLOPT_TCP_KEEPALIVE, 1L);
+    set(CURLOPT_ACCEPT_ENCODING, "identity");
+    set(CURLOPT_HTTP_CONTENT_DECODING, request_.decode ? 1L : 0L);
     set(CURLOPT_CONNECTTIMEOUT_MS,
         static_cast<long>(options_.connect_timeout.count()));
     set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
@@ -196,9 +240,6 @@ class HttpClient::Transfer {
     set(CURLOPT_HEADERDATA, this);
     set(CURLOPT_WRITEFUNCTION, &OnBody);
     set(CURLOPT_WRITEDATA, this);
-    set(CURLOPT_NOPROGRESS, 0L);
-    set(CURLOPT_XFERINFOFUNCTION, &OnProgress);
-    set(CURLOPT_XFERINFODATA, this);
   }
 
   void ConfigureTls(CURL* curl, const TlsFiles& tls) {
@@ -222,10 +263,6 @@ class HttpClient::Transfer {
   static size_t OnBody(char* data, size_t, size_t size, void* self) {
     return static_cast<Transfer*>(self)->Body({data, size}) ? size : 0;
   }
-  static int OnProgress(void* self, curl_off_t, curl_off_t, curl_off_t,
-                        curl_off_t) {
-    return static_cast<Transfer*>(self)->Progress() ? 0 : 1;
-  }
 
   bool Stop(TransportError trouble) {
     trouble_ = std::move(trouble);
@@ -237,7 +274,8 @@ class HttpClient::Transfer {
   }
 
   bool Header(std::string_view line) {
-    alive_at_ = steady_clock::now();
+    // Not for each line: a head that drips is no sign of life.
+    if (Trim(line).empty()) alive_at_ = steady_clock::now();
     header_bytes_ += line.size();
     if (header_bytes_ > kMaxHeaderBytes) return Corrupt("too many headers");
     if (line.starts_with("HTTP/")) {
@@ -283,10 +321,14 @@ class HttpClient::Transfer {
         return Corrupt(fmt::format("longer than {} bytes", limit_));
       }
       kept.append(data);
-    } else if (kept.size() < kMaxErrorBody) {
+      return true;
+    }
+    if (kept.size() < kMaxErrorBody) {
       kept.append(data.substr(0, kMaxErrorBody - kept.size()));
     }
-    return true;
+    error_bytes_ += data.size();
+    enough_ = error_bytes_ > kMaxErrorBodyRead;
+    return !enough_;
   }
 
   bool Progress() {
@@ -298,11 +340,14 @@ class HttpClient::Transfer {
         steady_clock::now() - alive_at_ > options_.stall_timeout) {
       const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(
           options_.stall_timeout);
-      return Stop({Error(ErrorCode::kUnavailable,
-                         fmt::format("{}: nothing arrived for {} second{}",
-                                     request_.url.authority(), seconds.count(),
-                                     seconds.count() == 1 ? "" : "s")),
-                   Kind::kTransient});
+      const std::string& host = request_.url.authority();
+      return Stop(
+          {.error = Error(
+               ErrorCode::kUnavailable,
+               fmt::format("{}: nothing arrived for {} second{}", host,
+                           seconds.count(), seconds.count() == 1 ? "" : "s")),
+           .kind = Kind::kTransient,
+           .silence = Silence{host, seconds}});
     }
     return true;
   }
@@ -314,7 +359,10 @@ class HttpClient::Transfer {
   HttpResponse response_{.url = request_.url};
   std::optional<TransportError> trouble_;
   bool began_ = false;
+  bool undecodable_ = false;
+  bool enough_ = false;  // of an error's body
   size_t header_bytes_ = 0;
+  size_t error_bytes_ = 0;
   steady_clock::time_point alive_at_;
 };
 
@@ -351,12 +399,20 @@ Attempt<HttpResponse> HttpClient::Send(HttpRequest request, size_t limit,
   }
   if (!handle) handle = std::make_unique<Handle>();
 
+  const auto send_once = [&]() -> Attempt<HttpResponse> {
+    Transfer transfer(options_, request, limit, body);
+    auto response = transfer.Run(*handle);
+    if (!transfer.undecodable() || !request.decode) return response;
+    // The header is wrong, or names what is no coding (as "aws-chunked", kept
+    // from an upload): let the body speak for itself.
+    request.decode = false;
+    return Transfer(options_, request, limit, body).Run(*handle);
+  };
   const auto send = [&]() -> Attempt<HttpResponse> {
     for (int hops = 0; hops <= kMaxRedirects; ++hops) {
-      IMGMOUNT_ATTEMPT(
-          HttpResponse response,
-          Transfer(options_, request, limit, body).Run(handle->curl.get()));
+      IMGMOUNT_ATTEMPT(HttpResponse response, send_once());
       response.redirected = hops > 0;
+      response.authorization = request.authorization;
       const std::string* location = response.Find("location");
       const int status = response.status;
       const bool redirect = status == 301 || status == 302 || status == 303 ||
@@ -364,15 +420,19 @@ Attempt<HttpResponse> HttpClient::Send(HttpRequest request, size_t limit,
       if (!redirect || location == nullptr || request.form) return response;
 
       IMGMOUNT_ATTEMPT(Url target, request.url.Resolve(*location));
-      if (request.url.secure() && !target.secure()) {
+      if (request.url.secure() && !target.secure() &&
+          !request.may_leave_https) {
         return FailAttempt(
             Error(ErrorCode::kDenied,
-                  fmt::format("{}: refused to be sent from https to {}",
+                  fmt::format("{}: refused to be sent from https to {} "
+                              "(--tls-verify=false, or insecure = true in "
+                              "registries.conf, allows that for blobs)",
                               request.url.authority(), target.display())),
             Kind::kFinal);
       }
       if (target.origin() != request.url.origin()) {
-        request.authorization.clear();
+        request.authorization =
+            request.authorization_at ? request.authorization_at(target) : "";
         request.origin_headers.clear();
         request.client_certificate = false;
       }
@@ -393,13 +453,19 @@ Attempt<HttpResponse> HttpClient::Send(HttpRequest request, size_t limit,
 
 std::string Printable(std::string_view text, size_t limit) {
   std::string out;
+  bool after_c2 = false;
   for (const char c : text) {
     if (out.size() >= limit) {
       out += "…";
       break;
     }
     const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
+    // In UTF-8 the bytes 0xc2 0x80 to 0x9f are control characters, too.
+    const bool is_c1 = after_c2 && byte >= 0x80 && byte < 0xa0;
+    after_c2 = byte == 0xc2;
+    if (is_c1) out.pop_back();
+    if (is_c1) out += "\\xc2";
+    if (byte < 0x20 || byte == 0x7f || is_c1) {
       out += fmt::format("\\x{:02x}", byte);
     } else {
       out += c;

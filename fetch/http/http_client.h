@@ -4,8 +4,10 @@
 // Thread-safe; each request borrows a handle (and with it the open
 // connections) from a pool. Redirects are followed here, not by libcurl, so
 // that the rules stand in one place: at most ten, an Authorization header and a
-// client certificate go only to the origin they were meant for, and https never
-// leads to http.
+// client certificate go only to the origin they were meant for, and https leads
+// to http only where a request says so.
+// Bodies are asked for as they are (Accept-Encoding: identity); what comes with
+// a Content-Encoding that libcurl knows is decoded all the same.
 // HTTPS_PROXY, ALL_PROXY, http_proxy and NO_PROXY are honoured by libcurl;
 // HTTP_PROXY, which it leaves to CGI programs, by HttpOptions.
 #ifndef IMGMOUNT_FETCH_HTTP_HTTP_CLIENT_H_
@@ -29,10 +31,11 @@ namespace imgmount {
 
 struct HttpOptions {
   std::chrono::milliseconds connect_timeout{30'000};
-  // A transfer ends when nothing at all arrives for so long; 0: never.
+  // A transfer ends when nothing at all arrives for so long, or no whole head
+  // of an answer; 0: never.
   std::chrono::milliseconds stall_timeout{60'000};
   std::string http_proxy = {};  // for http URLs; "": what libcurl finds
-  // Looked at about once a second; true ends a request with kCancelled.
+  // Looked at ten times a second; true ends a request with kCancelled.
   std::function<bool()> stopped = {};
 };
 
@@ -42,11 +45,18 @@ struct HttpRequest {
   std::vector<std::string> headers = {};         // "Accept: …"
   std::vector<std::string> origin_headers = {};  // for the URL's origin alone
   std::string authorization = {};                // the header's value; "": none
-  std::optional<std::string> form = {};          // of a POST, encoded
+  // The same for another origin, where a redirect leads; empty: none.
+  std::function<std::string(const Url&)> authorization_at = {};
+  std::optional<std::string> form = {};  // of a POST, encoded
   bool verify_tls = true;
   std::string unix_socket = {};     // connects there, whatever the URL's host
   const TlsFiles* tls = nullptr;    // outlives the request; null: none
   bool client_certificate = false;  // that of `tls` is for this origin
+  // False: the body comes as it was sent, whatever its Content-Encoding.
+  bool decode = true;
+  // A redirect may lead from https to http: what comes is checked by its
+  // digest.
+  bool may_leave_https = false;
   // More of the same question as HttpOptions::stopped; may be empty.
   std::function<bool()> stopped = {};
 };
@@ -57,6 +67,7 @@ struct HttpResponse {
   std::multimap<std::string, std::string> headers = {};
   std::string body = {};  // of a document, or of an answer that is no success
   Url url;                // that answered
+  std::string authorization = {};  // that it got
   bool redirected = false;
 
   // The first header of this (lower-case) name.

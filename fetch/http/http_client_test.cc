@@ -5,8 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <map>
 
 #include "tests/support/http_server.h"
+#include "tests/support/tar_builder.h"
 
 namespace imgmount {
 namespace {
@@ -128,6 +130,67 @@ TEST(HttpClient, TakesNoAuthorizationToAnotherPort) {
   EXPECT_EQ(other.requests()[0].Header("authorization"), "");
 }
 
+TEST(HttpClient, AsksForBodiesAsTheyAreAndDecodesThemAllTheSame) {
+  const std::string text(100'000, 'x');
+  const std::map<std::string, std::string> coded = {
+      {"gzip", testing::Gzip(text)},
+      {"zstd", testing::Zstd(text)},
+      {"br", std::string("\x0b\x02\x80hello\x03")},
+      {"identity", text},
+      {"gzip, gzip", testing::Gzip(testing::Gzip(text))}};
+  HttpServer server([&](const Request& request) -> Reply {
+    const std::string coding = request.Header("x-coding");
+    return {.headers = {{"Content-Encoding", coding}},
+            .body = coded.at(coding)};
+  });
+  HttpClient client;
+  for (const auto& [coding, body] : coded) {
+    HttpRequest request = Get(server.Url("/"));
+    request.headers = {"X-Coding: " + coding};
+    const auto decoded = client.Fetch(request, text.size());
+    ASSERT_TRUE(decoded) << coding << decoded.error().error.message();
+    EXPECT_EQ(decoded->body, coding == "br" ? "hello" : text) << coding;
+    EXPECT_EQ(server.requests().back().Header("accept-encoding"), "identity");
+    request.decode = false;
+    EXPECT_EQ(client.Fetch(request, 200'000)->body, body) << coding;
+  }
+}
+
+TEST(HttpClient, TheLimitIsOnWhatIsDecoded) {
+  HttpServer server([](const Request&) -> Reply {
+    return {.headers = {{"Content-Encoding", "gzip"}},
+            .body = testing::Gzip(std::string(1000, 'x'))};
+  });
+  HttpClient client;
+  EXPECT_TRUE(client.Fetch(Get(server.Url("/")), 1000));
+  const auto response = client.Fetch(Get(server.Url("/")), 999);
+  ASSERT_FALSE(response);
+  EXPECT_EQ(response.error().error.code(), ErrorCode::kCorrupt);
+}
+
+TEST(HttpClient, ACodingThatIsNoneIsNotBelieved) {
+  for (const char* coding : {"aws-chunked", "utf-8", "gzip"}) {
+    HttpServer server([&](const Request&) -> Reply {
+      return {.headers = {{"Content-Encoding", coding}}, .body = "{}"};
+    });
+    HttpClient client;
+    const auto response = client.Fetch(Get(server.Url("/")), 100);
+    ASSERT_TRUE(response) << coding << response.error().error.message();
+    EXPECT_EQ(response->body, "{}");
+  }
+}
+
+TEST(HttpClient, AnErrorsBodyIsReadToAPoint) {
+  HttpServer server([](const Request&) -> Reply {
+    return {.status = 500, .body = std::string(32 << 20, 'x')};
+  });
+  HttpClient client;
+  const auto response = client.Fetch(Get(server.Url("/")), 100);
+  ASSERT_TRUE(response);
+  EXPECT_EQ(response->status, 500);
+  EXPECT_EQ(response->body.size(), 64u << 10);
+}
+
 TEST(HttpClient, EndsALoopOfRedirects) {
   HttpServer server([](const Request&) -> Reply {
     return {.status = 302, .headers = {{"Location", "/again"}}};
@@ -247,6 +310,10 @@ TEST(HttpClient, KeepsConnections) {
 TEST(Printable, EscapesAndCuts) {
   EXPECT_EQ(Printable("a\x1b[31m\nb", 100), "a\\x1b[31m\\x0ab");
   EXPECT_EQ(Printable("abcdef", 3), "abc…");
+  EXPECT_EQ(Printable("\xc2\x9b"
+                      "1m\xc3\x84\xc2\xa7",
+                      100),
+            "\\xc2\\x9b1m\xc3\x84\xc2\xa7");
 }
 
 }  // namespace

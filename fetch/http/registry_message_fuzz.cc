@@ -11,8 +11,8 @@
 #include "fetch/http/error_body.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  const std::string message =
-      imgmount::RegistryMessage({reinterpret_cast<const char*>(data), size});
+  const std::string message = imgmount::RegistryMessage(
+      std::string_view(reinterpret_cast<const char*>(data), size));
   const bool moves = std::any_of(message.begin(), message.end(), [](char c) {
     return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
   });

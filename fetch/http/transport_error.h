@@ -4,13 +4,21 @@
 #ifndef IMGMOUNT_FETCH_HTTP_TRANSPORT_ERROR_H_
 #define IMGMOUNT_FETCH_HTTP_TRANSPORT_ERROR_H_
 
+#include <chrono>
 #include <optional>
+#include <string>
 #include <tl/expected.hpp>
 #include <utility>
 
 #include "meta/base/result.h"
 
 namespace imgmount {
+
+// A host that sent nothing for so long.
+struct Silence {
+  std::string host;
+  std::chrono::seconds time;
+};
 
 struct TransportError {
   enum class Kind {
@@ -24,6 +32,7 @@ struct TransportError {
   Kind kind = Kind::kFinal;
   std::optional<int> retry_after = std::nullopt;  // seconds
   int status = 0;  // of the HTTP answer that it stands for; 0: there was none
+  std::optional<Silence> silence = std::nullopt;  // if that was it
 };
 
 template <typename T>

@@ -45,8 +45,8 @@ Result<Url> Url::FromHandle(void* handle) {
                             Part(parts, CURLUPART_PORT, CURLU_DEFAULT_PORT));
   const std::string port = Part(parts, CURLUPART_PORT, CURLU_NO_DEFAULT_PORT);
   url.authority_ = url.host_ + (port.empty() ? "" : ":") + port;
-  url.display_ = fmt::format("{}://{}{}", scheme, url.authority_,
-                             Part(parts, CURLUPART_PATH));
+  url.path_ = Part(parts, CURLUPART_PATH);
+  url.display_ = fmt::format("{}://{}{}", scheme, url.authority_, url.path_);
   return url;
 }
 

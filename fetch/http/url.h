@@ -19,6 +19,7 @@ class Url {
 
   const std::string& text() const { return text_; }
   const std::string& host() const { return host_; }  // "[::1]" in brackets
+  const std::string& path() const { return path_; }
   // "registry.example.com", "localhost:5000": for messages.
   const std::string& authority() const { return authority_; }
   bool secure() const { return secure_; }
@@ -33,6 +34,7 @@ class Url {
 
   std::string text_;
   std::string host_;
+  std::string path_;
   std::string authority_;
   std::string origin_;
   std::string display_;

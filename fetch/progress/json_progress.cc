@@ -68,4 +68,27 @@ void JsonProgress::OnLayer(const Digest& layer, Step step, uint64_t done,
                {"id", std::string(layer.short_hex())}});
 }
 
+void JsonProgress::OnLayerNotice(const Digest& layer, const std::string& text) {
+  const MutexLock lock(mutex_);
+  told_.erase(layer);
+  Print(out_, {{"status", text},
+               {"progressDetail", Json::object()},
+               {"id", std::string(layer.short_hex())}});
+}
+
+void JsonProgress::OnNotice(const std::string& text) {
+  const MutexLock lock(mutex_);
+  Print(out_, {{"status", text}});
+}
+
+void JsonProgress::OnWarning(const std::string& text) {
+  const MutexLock lock(mutex_);
+  Print(out_, {{"status", "warning: " + text}});
+}
+
+void PrintJsonFailure(std::ostream& out, const Error& error) {
+  Print(out, {{"errorDetail", {{"message", error.message()}}},
+              {"error", error.message()}});
+}
+
 }  // namespace imgmount

@@ -7,7 +7,8 @@
 //   {"status":"Downloading","progressDetail":{"current":5,"total":9},"id":"…"}
 //   {"status":"Pull complete","progressDetail":{},"id":"4ebb5e7ad6ac"}
 //   {"status":"Digest: sha256:…"}
-// and the image's name at the end, {"aux":{"Reference":"…","Digest":"…"}}.
+// and the image's name at the end, {"aux":{"Reference":"…","Digest":"…"}}, or
+//   {"errorDetail":{"message":"…"},"error":"…"}
 #ifndef IMGMOUNT_FETCH_PROGRESS_JSON_PROGRESS_H_
 #define IMGMOUNT_FETCH_PROGRESS_JSON_PROGRESS_H_
 
@@ -38,6 +39,9 @@ class JsonProgress : public PullProgress {
   void OnImage(const Image& image) override;
   void OnLayer(const Digest& layer, Step step, uint64_t done,
                uint64_t total) override;
+  void OnLayerNotice(const Digest& layer, const std::string& text) override;
+  void OnNotice(const std::string& text) override;
+  void OnWarning(const std::string& text) override;
 
  private:
   struct Event {
@@ -50,6 +54,9 @@ class JsonProgress : public PullProgress {
   std::map<Digest, Event> last_events_ GUARDED_BY(mutex_);
   bool any_new_ GUARDED_BY(mutex_) = false;
 };
+
+// The line that tells a failure.
+void PrintJsonFailure(std::ostream& out, const Error& error);
 
 }  // namespace imgmount
 

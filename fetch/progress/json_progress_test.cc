@@ -57,6 +57,21 @@ TEST_F(JsonProgressTest, EventsAreThoseOfDockersApi) {
           layer_.text() + "\"}}\n");
 }
 
+TEST_F(JsonProgressTest, NoticesWarningsAndFailuresAreEventsToo) {
+  progress_.OnNotice("no answer");
+  EXPECT_EQ(Take(), "{\"status\":\"no answer\"}\n");
+  progress_.OnWarning("h: soon");
+  EXPECT_EQ(Take(), "{\"status\":\"warning: h: soon\"}\n");
+  progress_.OnLayerNotice(layer_, "no answer");
+  EXPECT_EQ(Take(), R"({"status":"no answer","progressDetail":{},"id":")" +
+                        id_ + "\"}\n");
+  PrintJsonFailure(out_, Error(ErrorCode::kDenied, "no \"login\""));
+  EXPECT_EQ(
+      Take(),
+      R"({"errorDetail":{"message":"no \"login\""},"error":"no \"login\""})"
+      "\n");
+}
+
 TEST_F(JsonProgressTest, BytesAreToldTenTimesASecondAndAtTheEnd) {
   progress_.OnLayer(layer_, Step::kDownloading, 0, 9);
   Take();

@@ -62,11 +62,13 @@ void PullDisplay::Start(const std::string& text) {
 
 void PullDisplay::Found(const Reference& reference) {
   const MutexLock lock(mutex_);
+  ForgetNotice();
   Line(PulledName(reference) + ": " + PullingFrom(reference));
 }
 
 void PullDisplay::Finish(const Digest& published, const std::string& familiar) {
   const MutexLock lock(mutex_);
+  ForgetNotice();
   Line("Digest: " + published.text());
   Line(StatusLine(any_new_, familiar));
 }
@@ -78,6 +80,7 @@ void PullDisplay::ShowName(const std::string& name, const Digest&) {
 
 void PullDisplay::OnImage(const Image& image) {
   const MutexLock lock(mutex_);
+  ForgetNotice();
   any_new_ = true;
   for (const Descriptor& layer : image.manifest.layers) {
     const auto [entry, is_new] =
@@ -92,9 +95,10 @@ void PullDisplay::OnLayer(const Digest& digest, Step step, uint64_t done,
                           uint64_t total) {
   if (style_ == Style::kQuiet) return;
   const MutexLock lock(mutex_);
-  const auto found = position_.find(digest);
-  if (found == position_.end()) return;
-  Layer& layer = layers_[found->second];
+  Layer* const found = Find(digest);
+  if (found == nullptr) return;
+  Layer& layer = *found;
+  layer.notice.clear();
   const bool new_step = layer.step != step || !layer.started;
   if (new_step) {
     layer.since = clock_();
@@ -111,7 +115,53 @@ void PullDisplay::OnLayer(const Digest& digest, Step step, uint64_t done,
   }
 }
 
+PullDisplay::Layer* PullDisplay::Find(const Digest& layer) {
+  const auto found = position_.find(layer);
+  return found == position_.end() ? nullptr : &layers_[found->second];
+}
+
+void PullDisplay::OnLayerNotice(const Digest& digest, const std::string& text) {
+  if (style_ == Style::kQuiet) return;
+  const MutexLock lock(mutex_);
+  Layer* const layer = Find(digest);
+  if (layer == nullptr) return;
+  layer->notice = text;
+  layer->started = true;
+  if (style_ == Style::kTerminal) {
+    Draw();
+  } else {
+    Line(LayerLine(*layer, 0));
+  }
+}
+
+void PullDisplay::OnNotice(const std::string& text) {
+  const MutexLock lock(mutex_);
+  if (style_ == Style::kTerminal) {
+    notice_ = text;
+    Draw();
+  } else {
+    Line(text);
+  }
+}
+
+void PullDisplay::ForgetNotice() {
+  if (notice_.empty()) return;
+  notice_.clear();
+  Draw();
+}
+
+void PullDisplay::OnWarning(const std::string& text) {
+  const MutexLock lock(mutex_);
+  if (style_ == Style::kTerminal) {
+    warnings_.push_back("warning: " + text);
+    Draw();
+  } else {
+    Line("warning: " + text);
+  }
+}
+
 std::string PullDisplay::LayerLine(const Layer& layer, int columns) const {
+  if (!layer.notice.empty()) return layer.id + ": " + layer.notice;
   std::string line = layer.id + ": " + StepText(layer.step, layer.done);
   if (!CountsBytes(layer.step)) return line;
   std::string progress = " " + ProgressBar(layer.done, layer.total, columns);
@@ -147,15 +197,21 @@ void PullDisplay::Draw() {
   std::string frame;
   if (rows_up > 0) frame += fmt::format("\033[{}A", rows_up);
   frame += "\r\033[J";
-  const auto draw = [&](const Layer& layer) {
-    std::string line = LayerLine(layer, size.columns).substr(0, columns);
+  const auto draw_text = [&](const std::string& text) {
+    const std::string line = text.substr(0, columns);
     frame += line + '\n';
     return line.size();
   };
+  const auto draw = [&](const Layer& layer) {
+    return draw_text(LayerLine(layer, size.columns));
+  };
+  for (const std::string& warning : warnings_) frame += warning + '\n';
+  warnings_.clear();
   while (settled_ < layers_.size() && IsLast(layers_[settled_].step)) {
     draw(layers_[settled_++]);
   }
   drawn_.clear();
+  if (!notice_.empty()) drawn_.push_back(draw_text(notice_));
   const auto room = static_cast<size_t>(std::max(size.rows - 1, 1));
   for (size_t i = settled_; i < layers_.size() && drawn_.size() < room; ++i) {
     if (layers_[i].started) drawn_.push_back(draw(layers_[i]));

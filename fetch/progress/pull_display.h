@@ -45,6 +45,9 @@ class PullDisplay : public PullProgress {
   void OnImage(const Image& image) override;
   void OnLayer(const Digest& layer, Step step, uint64_t done,
                uint64_t total) override;
+  void OnLayerNotice(const Digest& layer, const std::string& text) override;
+  void OnNotice(const std::string& text) override;
+  void OnWarning(const std::string& text) override;
 
  private:
   struct Layer {
@@ -55,7 +58,10 @@ class PullDisplay : public PullProgress {
     uint64_t total = 0;
     std::chrono::steady_clock::time_point since;  // of this step
     uint64_t done_at_start = 0;                   // of this step: resumed bytes
+    std::string notice = {};                      // in place of all that
   };
+  Layer* Find(const Digest& layer) REQUIRES(mutex_);
+  void ForgetNotice() REQUIRES(mutex_);
   void Line(const std::string& text) REQUIRES(mutex_);
   std::string LayerLine(const Layer& layer, int columns) const;
   void Draw() REQUIRES(mutex_);
@@ -66,6 +72,9 @@ class PullDisplay : public PullProgress {
   const Clock clock_;
 
   Mutex mutex_;
+  std::string notice_ GUARDED_BY(mutex_);  // the image's line; "": none
+  // Lines to print for good, above all that is drawn.
+  std::vector<std::string> warnings_ GUARDED_BY(mutex_);
   // In the image's order, each once.
   std::vector<Layer> layers_ GUARDED_BY(mutex_);
   std::map<Digest, size_t> position_ GUARDED_BY(mutex_);

@@ -169,6 +169,9 @@ TEST_F(PullDisplayTest, QuietIsSilent) {
   display.Found(*Reference::Parse("nginx"));
   display.OnImage(image_);
   display.OnLayer(Layer(0), Step::kPullingFsLayer, 0, 1);
+  display.OnLayerNotice(Layer(0), "no answer");
+  display.OnNotice("no answer");
+  display.OnWarning("soon");
   display.Finish(Layer(0), "nginx");
   EXPECT_EQ(out_.str(), "");
 }
@@ -189,6 +192,63 @@ TEST_F(PullDisplayTest, ATerminalHasALinePerLayer) {
   EXPECT_THAT(Seen(), ElementsAre(Id(0) + ": Pull complete",
                                   Id(1) + ": Verifying Checksum",
                                   Id(2) + ": Retrying in 1 second", ""));
+}
+
+TEST_F(PullDisplayTest, ALayersNoticeStandsUntilSomethingHappens) {
+  auto display = Show(Style::kTerminal);
+  display.OnImage(image_);
+  display.OnLayer(Layer(0), Step::kDownloading, 5, 9);
+  display.OnLayerNotice(Layer(0), "no answer from h for 1 s");
+  EXPECT_THAT(Seen(), ElementsAre(Id(0) + ": no answer from h for 1 s", ""));
+  Later();
+  display.OnLayer(Layer(0), Step::kDownloading, 6, 9);
+  EXPECT_THAT(Seen(), ElementsAre(HasSubstr(Id(0) + ": Downloading "), ""));
+}
+
+TEST_F(PullDisplayTest, TheImagesNoticeStandsUntilThereIsAnAnswer) {
+  auto display = Show(Style::kTerminal);
+  display.Start("nginx:1");
+  display.OnNotice("no answer (2/5)");
+  display.OnNotice("no answer (3/5)");
+  EXPECT_THAT(Seen(), ElementsAre("no answer (3/5)", ""));
+  display.Found(*Reference::Parse("nginx:1"));
+  const std::string first = "1: Pulling from library/nginx";
+  display.OnImage(image_);
+  display.OnLayer(Layer(0), Step::kWaiting, 0, 1);
+  EXPECT_THAT(Seen(), ElementsAre(first, Id(0) + ": Waiting", ""));
+
+  out_.str("");
+  auto no_layers = Show(Style::kTerminal);
+  no_layers.OnNotice("no answer");
+  no_layers.Finish(Layer(0), "nginx:1");
+  EXPECT_THAT(Seen(), ElementsAre("Digest: " + Layer(0).text(),
+                                  HasSubstr("up to date"), ""));
+}
+
+TEST_F(PullDisplayTest, WarningsStandAboveTheLayersForGood) {
+  auto display = Show(Style::kTerminal);
+  display.OnWarning("h: one");
+  display.OnImage(image_);
+  display.OnLayer(Layer(0), Step::kWaiting, 0, 1);
+  display.OnWarning("h: two");
+  display.OnLayer(Layer(0), Step::kPullComplete, 0, 1);
+  EXPECT_THAT(Seen(), ElementsAre("warning: h: one", "warning: h: two",
+                                  Id(0) + ": Pull complete", ""));
+}
+
+TEST_F(PullDisplayTest, APipeGetsNoticesAndWarningsAsLines) {
+  auto display = Show(Style::kPlain);
+  display.Start("nginx:1");
+  display.OnNotice("no answer");
+  display.Found(*Reference::Parse("nginx:1"));
+  display.OnWarning("h: soon");
+  display.OnImage(image_);
+  display.OnLayerNotice(Layer(0), "no answer");
+  display.OnLayer(Layer(0), Step::kDownloading, 1, 2);
+  EXPECT_EQ(out_.str(),
+            "no answer\n1: Pulling from library/nginx\n"
+            "warning: h: soon\n" +
+                Id(0) + ": no answer\n");
 }
 
 TEST_F(PullDisplayTest, AWideTerminalHasBarsSpeedAndTimeLeft) {

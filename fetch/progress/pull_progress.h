@@ -9,11 +9,12 @@
 #include <string>
 
 #include "fetch/source/pull_observer.h"
+#include "fetch/source/source.h"
 #include "meta/image/reference.h"
 
 namespace imgmount {
 
-class PullProgress : public PullObserver {
+class PullProgress : public PullObserver, public SourceListener {
  public:
   // "Using default tag: latest", where `text`, as the user typed it, has none.
   virtual void Start(const std::string& text) = 0;

@@ -109,6 +109,9 @@ class LayerPull::Receiver : public BlobSink {
   void OnRetryIn(int seconds) override {
     pull_.Notify(Step::kRetrying, static_cast<uint64_t>(seconds));
   }
+  void OnNotice(const std::string& text) override {
+    pull_.observer_.OnLayerNotice(pull_.layer_.digest, text);
+  }
   bool stopped() const override { return pull_.stopped_(); }
 
  private:

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 
 #include "fetch/http/content_range.h"
 
@@ -35,25 +36,59 @@ bool MayBlameRange(int status) {
   }
 }
 
+// "" for a body that comes as it is.
+std::string CodingOf(const HttpResponse& response) {
+  const std::string* header = response.Find("content-encoding");
+  if (header == nullptr) return "";
+  std::string coding = *header;
+  std::transform(coding.begin(), coding.end(), coding.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
+  return coding == "identity" ? "" : coding;
+}
+
+// Whether a blob of that media type has the coding for its own; a server would
+// hardly apply it once more.
+bool IsPublishedIn(const std::string& coding, const std::string& media_type) {
+  const std::string name = coding == "x-gzip" ? "gzip" : coding;
+  return media_type.ends_with(name);
+}
+
 }  // namespace
 
 Attempt<void> BlobTransfer::Run(const Send& send) {
-  const bool with_range = wants_range();
-  const uint64_t before = position_;
-  auto sent = SendOnce(send);
-  if (sent || !with_range || position_ != before) {
-    fruitless_ranges_ = 0;
-    return sent;
-  }
-  if (MayBlameRange(sent.error().status)) {
-    refused_at_ = position_;
-    return SendOnce(send);
-  }
-  if (sent.error().kind == Kind::kTransient &&
-      ++fruitless_ranges_ >= kMaxFruitlessRanges) {
-    refused_at_ = position_;
+  // Without the range, and with the coding undone.
+  constexpr int kMaxWays = 3;
+  Attempt<void> sent;
+  for (int way = 0; way < kMaxWays; ++way) {
+    const bool with_range = wants_range();
+    const uint64_t before = position_;
+    ask_anew_ = false;
+    sent = SendOnce(send);
+    if (sent || position_ != before) {
+      fruitless_ranges_ = 0;
+      return sent;
+    }
+    if (with_range && MayBlameRange(sent.error().status)) {
+      refused_at_ = position_;
+      ask_anew_ = true;
+    }
+    if (ask_anew_) continue;
+    if (with_range && sent.error().kind == Kind::kTransient &&
+        ++fruitless_ranges_ >= kMaxFruitlessRanges) {
+      refused_at_ = position_;
+    }
+    break;
   }
   return sent;
+}
+
+Attempt<void> BlobTransfer::AskAnew(const HttpResponse& response,
+                                    const std::string& why) {
+  ask_anew_ = true;
+  return FailAttempt(
+      Error(ErrorCode::kUnavailable,
+            fmt::format("{}: {}", response.url.authority(), why)),
+      Kind::kTransient);
 }
 
 Attempt<void> BlobTransfer::SendOnce(const Send& send) {
@@ -61,7 +96,7 @@ Attempt<void> BlobTransfer::SendOnce(const Send& send) {
   if (wants_range()) {
     headers.push_back(fmt::format("Range: bytes={}-", position_));
   }
-  IMGMOUNT_ATTEMPT(const HttpResponse response, send(headers));
+  IMGMOUNT_ATTEMPT(const HttpResponse response, send(headers, decode_));
   if (done()) return {};
   return FailAttempt(Error(ErrorCode::kUnavailable,
                            fmt::format("{}: the connection was closed early",
@@ -81,22 +116,31 @@ Attempt<void> BlobTransfer::CheckSize(const std::string& server,
 
 Attempt<void> BlobTransfer::Begin(const HttpResponse& response) {
   const std::string& server = response.url.authority();
+  const std::string coding = CodingOf(response);
   if (response.status != 206) {
     skip_ = position_;
     const std::string* length = response.Find("content-length");
     const auto size = length == nullptr ? std::nullopt : ParseDecimal(*length);
-    return size ? CheckSize(server, *size) : Attempt<void>();
+    if (coding.empty()) {
+      decode_ = false;
+      return size ? CheckSize(server, *size) : Attempt<void>();
+    }
+    const bool as_published =
+        size ? *size == blob_.size : IsPublishedIn(coding, blob_.media_type);
+    if (decode_ || as_published) return {};
+    decode_ = true;
+    return AskAnew(response, "encoded the blob, unasked");
   }
   const std::string* header = response.Find("content-range");
   const auto range =
       header == nullptr ? std::nullopt : ContentRange::Parse(*header);
   if (!range || range->first > position_) {
-    return tl::unexpected(TransportError{
-        .error =
-            Error(ErrorCode::kUnavailable,
-                  fmt::format("{}: sent another range than asked for", server)),
-        .kind = Kind::kTransient,
-        .status = response.status});
+    refused_at_ = position_;
+    return AskAnew(response, "sent another range than asked for");
+  }
+  if (!coding.empty() && range->total != blob_.size) {
+    decode_ = true;
+    return AskAnew(response, "encoded the blob, unasked");
   }
   skip_ = position_ - range->first;
   return range->total ? CheckSize(server, *range->total) : Attempt<void>();

@@ -7,6 +7,10 @@
 // needs: the next byte, once. Who refuses a range is asked for the whole blob
 // at once, and so is at last who never answers one: what an earlier run has
 // left must not be in the way of a download that would work without it.
+//
+// A Content-Encoding may be one that the server made on its way, or a property
+// that storage keeps of what was published in that form. The length tells
+// which: what has the blob's size is the blob.
 #ifndef IMGMOUNT_FETCH_REGISTRY_BLOB_TRANSFER_H_
 #define IMGMOUNT_FETCH_REGISTRY_BLOB_TRANSFER_H_
 
@@ -28,10 +32,10 @@ class BlobTransfer : public HttpBody {
   BlobTransfer(const Descriptor& blob, uint64_t offset, BlobSink& sink)
       : blob_(blob), sink_(sink), position_(offset) {}
 
-  // Sends a request with these headers, whose success is streamed into the
-  // transfer; any other answer is an error.
+  // Sends a request with these headers, with its coding undone or not, whose
+  // success is streamed into the transfer; any other answer is an error.
   using Send = std::function<Attempt<HttpResponse>(
-      const std::vector<std::string>& headers)>;
+      const std::vector<std::string>& headers, bool decode)>;
   // One attempt at what is missing; kTransient when bytes are missing still.
   Attempt<void> Run(const Send& send);
 
@@ -43,9 +47,11 @@ class BlobTransfer : public HttpBody {
 
  private:
   bool wants_range() const {
-    return position_ != 0 && position_ != refused_at_;
+    return position_ != 0 && position_ != refused_at_ && !decode_;
   }
   Attempt<void> SendOnce(const Send& send);
+  // Refuses the answer; another way of asking was chosen.
+  Attempt<void> AskAnew(const HttpResponse& response, const std::string& why);
   Attempt<void> CheckSize(const std::string& server, uint64_t size) const;
 
   const Descriptor& blob_;
@@ -55,6 +61,8 @@ class BlobTransfer : public HttpBody {
   // Where a range is asked for no more; from the next byte on it is again.
   std::optional<uint64_t> refused_at_;
   int fruitless_ranges_ = 0;  // in a row, that brought no byte
+  bool decode_ = false;
+  bool ask_anew_ = false;
 };
 
 }  // namespace imgmount

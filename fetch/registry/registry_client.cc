@@ -4,19 +4,27 @@
 #include <fmt/format.h>
 
 #include "fetch/http/error_body.h"
+#include "fetch/http/warning.h"
 
 namespace imgmount {
 namespace {
 
 using Kind = TransportError::Kind;
 
+// A token of the challenge's scope, one of our own, and for once one that
+// expired.
+constexpr int kMaxRenewals = 3;
+constexpr size_t kMaxPong = 64 << 10;
+
 }  // namespace
 
-RegistryClient::RegistryClient(HttpClient& http, const Credentials& credentials,
-                               Endpoint endpoint)
+RegistryClient::RegistryClient(
+    HttpClient& http, const Credentials& credentials, Endpoint endpoint,
+    std::function<void(const std::string&)> on_warning)
     : http_(http),
       endpoint_(std::move(endpoint)),
-      authenticator_(http, credentials, endpoint_) {}
+      on_warning_(std::move(on_warning)),
+      authenticators_(http, credentials, endpoint_) {}
 
 Attempt<HttpResponse> RegistryClient::Fetch(const Question& question,
                                             size_t limit) {
@@ -27,7 +35,8 @@ Attempt<HttpResponse> RegistryClient::Fetch(const Question& question,
 
 Attempt<HttpResponse> RegistryClient::Stream(const Question& question,
                                              HttpBody& body) {
-  return Ask(question, [&](const HttpRequest& request) {
+  return Ask(question, [&](HttpRequest request) {
+    request.may_leave_https = endpoint_.insecure;
     return http_.Stream(request, body);
   });
 }
@@ -45,10 +54,12 @@ Attempt<HttpResponse> RegistryClient::Ask(const Question& question,
   const Scheme second = loopback ? kHttps : kHttp;
   auto answer = AskIn(first, question, send);
   if (answer || reached()) return answer;
-  // Without a port in its name, http and https are different doors.
-  const Kind kind = answer.error().kind;
-  if (kind == Kind::kStop ||
-      answer.error().error.code() == ErrorCode::kDenied) {
+  // Without a port in its name, http and https are different doors. Who speaks
+  // TLS is not silent when it hears plain HTTP.
+  const TransportError& trouble = answer.error();
+  if (trouble.kind == Kind::kStop ||
+      trouble.error.code() == ErrorCode::kDenied ||
+      (trouble.silence && first == kHttp)) {
     return answer;
   }
   auto other = AskIn(second, question, send);
@@ -62,46 +73,123 @@ Attempt<HttpResponse> RegistryClient::AskIn(Scheme scheme,
                                             const Question& question,
                                             const Send& send) {
   IMGMOUNT_ATTEMPT(
-      Url url,
-      Url::Parse(fmt::format(
-          "{}://{}{}/{}/{}{}", scheme == kHttp ? "http" : "https",
-          ApiHost(endpoint_), endpoint_.api_root, endpoint_.repository,
-          question.path,
-          endpoint_.name_space.empty() ? "" : "?ns=" + endpoint_.name_space)));
-  HttpRequest request{.url = std::move(url)};
+      HttpRequest request,
+      MakeRequest(scheme, endpoint_.repository + "/" + question.path,
+                  question));
   request.method = question.method;
   request.headers = question.headers;
+  request.decode = question.decode;
+  request.authorization_at = [this, asked = request.url](const Url& target) {
+    return authenticators_.At(asked, target);
+  };
+  // Before anybody has answered, nothing secret is said.
+  if (reached()) request.authorization = authenticators_.own().current();
+  IMGMOUNT_ATTEMPT(HttpResponse response, send(request));
+
+  if (scheme == kHttp && !reached() && response.status == 400) {
+    // How TLS servers greet plain HTTP. If this is none, these are its words.
+    TransportError refusal = ErrorOf(request, response, question);
+    refusal.kind = Kind::kProtocol;
+    return tl::unexpected(std::move(refusal));
+  }
+  scheme_ = scheme;
+  std::set<std::string> scopes;
+  for (int renewals = 0; renewals < kMaxRenewals; ++renewals) {
+    IMGMOUNT_ATTEMPT(const bool renewed,
+                     Renew(request, response, question, scopes));
+    if (!renewed) break;
+    request.authorization = authenticators_.own().current();
+    IMGMOUNT_ATTEMPT(response, send(request));
+  }
+  TellWarnings(response);
+  if (response.ok()) return response;
+  return tl::unexpected(ErrorOf(request, response, question));
+}
+
+Attempt<HttpRequest> RegistryClient::MakeRequest(
+    Scheme scheme, const std::string& path, const Question& question) const {
+  IMGMOUNT_ATTEMPT(
+      Url url,
+      Url::Parse(fmt::format(
+          "{}://{}{}/{}{}", scheme == kHttp ? "http" : "https",
+          ApiHost(endpoint_), endpoint_.api_root, path,
+          endpoint_.name_space.empty() ? "" : "?ns=" + endpoint_.name_space)));
+  HttpRequest request{.url = std::move(url)};
   request.origin_headers = endpoint_.headers;
   request.verify_tls = !endpoint_.insecure;
   request.tls = &endpoint_.tls;
   request.client_certificate = true;
   request.stopped = question.stopped;
-  // Before anybody has answered, nothing secret is said.
-  if (reached()) request.authorization = authenticator_.current();
-  IMGMOUNT_ATTEMPT(HttpResponse response, send(request));
+  return request;
+}
 
-  if (scheme == kHttp && !reached() && response.status == 400) {
-    // How TLS servers greet plain HTTP. If this is none, these are its words.
-    TransportError refusal =
-        StatusError(response, endpoint_.registry, question.what);
-    refusal.kind = Kind::kProtocol;
-    return tl::unexpected(std::move(refusal));
+Attempt<bool> RegistryClient::Renew(const HttpRequest& asked,
+                                    const HttpResponse& answer,
+                                    const Question& question,
+                                    std::set<std::string>& scopes) {
+  const bool is_own = answer.url.origin() == asked.url.origin();
+  std::vector<Challenge> challenges;
+  if (answer.status == 401) {
+    challenges = ChallengesOf(answer);
+    if (challenges.empty() && is_own) {
+      IMGMOUNT_ATTEMPT(challenges, Ping(question));
+    }
+  } else if ((answer.status == 403 || answer.status == 404) && is_own &&
+             answer.authorization.empty() && authenticators_.own().HasLogin() &&
+             !pinged_.exchange(true)) {
+    IMGMOUNT_ATTEMPT(challenges, Ping(question));
+    if (challenges.empty()) return false;
+  } else {
+    return false;
   }
-  scheme_ = scheme;
-  if (response.status == 401 && !response.redirected) {
-    IMGMOUNT_ATTEMPT(request.authorization,
-                     authenticator_.Renew(request.authorization, response,
-                                          question.stopped));
-    IMGMOUNT_ATTEMPT(response, send(request));
-    if (response.status == 401 && request.authorization.starts_with("Basic ")) {
-      return tl::unexpected(authenticator_.WrongLogin());
+  Authenticator* const authenticator =
+      authenticators_.For(asked.url, answer.url);
+  // Storage that does not say what it wants is a matter of its address.
+  if (authenticator == nullptr || (challenges.empty() && !is_own)) return false;
+  IMGMOUNT_ATTEMPT(const std::string renewed,
+                   authenticator->Renew(answer.authorization, challenges,
+                                        scopes, question.stopped));
+  return !renewed.empty();
+}
+
+Attempt<std::vector<Challenge>> RegistryClient::Ping(const Question& question) {
+  IMGMOUNT_ATTEMPT(const HttpRequest request,
+                   MakeRequest(scheme_, "", question));
+  const auto pong = http_.Fetch(request, kMaxPong);
+  if (!pong) {
+    if (pong.error().kind == Kind::kStop) return tl::unexpected(pong.error());
+    return std::vector<Challenge>();
+  }
+  if (pong->status != 401 || pong->redirected) return std::vector<Challenge>();
+  std::vector<Challenge> challenges = ChallengesOf(*pong);
+  // It is not about our repository.
+  for (Challenge& challenge : challenges) challenge.params.erase("scope");
+  return challenges;
+}
+
+void RegistryClient::TellWarnings(const HttpResponse& answer) {
+  const auto [first, last] = answer.headers.equal_range("warning");
+  for (auto header = first; header != last; ++header) {
+    for (const std::string& text : ParseWarnings(header->second)) {
+      on_warning_(answer.url.authority() + ": " + text);
     }
   }
-  if (!response.ok()) {
-    return tl::unexpected(
-        StatusError(response, endpoint_.registry, question.what));
+}
+
+TransportError RegistryClient::ErrorOf(const HttpRequest& asked,
+                                       const HttpResponse& answer,
+                                       const Question& question) {
+  const bool by_registry =
+      !answer.redirected || answer.url.path().ends_with("/" + question.path);
+  if (!by_registry) {
+    return StorageError(answer, endpoint_.registry, question.what);
   }
-  return response;
+  if (answer.url.origin() == asked.url.origin()) {
+    return StatusError(answer, endpoint_.registry, question.what);
+  }
+  return StatusError(
+      answer, answer.url.authority(),
+      fmt::format("{} ({} sent us there)", question.what, endpoint_.registry));
 }
 
 }  // namespace imgmount

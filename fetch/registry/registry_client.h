@@ -8,15 +8,22 @@
 // elsewhere https first, so that nothing travels in the clear without need. A
 // certificate that is not trusted is accepted from insecure endpoints only,
 // loopback or not.
+//
+// Authorization: nothing is sent until somebody asks. Who sends us on to
+// another registry is followed there, with that one's login. Some registries
+// tell strangers only at /v2/ that there is something to log in to, and deny
+// everything else; who has a login for one is not taken for a stranger.
 #ifndef IMGMOUNT_FETCH_REGISTRY_REGISTRY_CLIENT_H_
 #define IMGMOUNT_FETCH_REGISTRY_REGISTRY_CLIENT_H_
 
 #include <atomic>
 #include <functional>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
-#include "fetch/auth/authenticator.h"
+#include "fetch/auth/authenticators.h"
 #include "fetch/auth/credentials.h"
 #include "fetch/config/registries_conf.h"
 #include "fetch/http/http_client.h"
@@ -25,9 +32,11 @@ namespace imgmount {
 
 class RegistryClient {
  public:
-  // http and credentials outlive the client.
+  // http and credentials outlive the client. `on_warning` is called, from any
+  // thread that asks, with what the registry wants people to read.
   RegistryClient(HttpClient& http, const Credentials& credentials,
-                 Endpoint endpoint);
+                 Endpoint endpoint,
+                 std::function<void(const std::string&)> on_warning);
 
   const Endpoint& endpoint() const { return endpoint_; }
   // It has answered something: from then on silence is a bad moment.
@@ -39,9 +48,11 @@ class RegistryClient {
     std::vector<std::string> headers = {};
     std::function<bool()> stopped = {};
     std::string method = "GET";
+    bool decode = true;  // see HttpRequest
   };
   // A success, or TransportError; see HttpClient for `limit` and `body`.
   Attempt<HttpResponse> Fetch(const Question& question, size_t limit);
+  // Of a blob: the bytes are checked by whoever gets them.
   Attempt<HttpResponse> Stream(const Question& question, HttpBody& body);
 
  private:
@@ -51,11 +62,26 @@ class RegistryClient {
   Attempt<HttpResponse> Ask(const Question& question, const Send& send);
   Attempt<HttpResponse> AskIn(Scheme scheme, const Question& question,
                               const Send& send);
+  // To the endpoint, at what stands below its /v2/.
+  Attempt<HttpRequest> MakeRequest(Scheme scheme, const std::string& path,
+                                   const Question& question) const;
+  // Whether `asked` may be answered otherwise now: there is a new authorization
+  // for who gave that answer. `scopes` as for Authenticator::Renew().
+  Attempt<bool> Renew(const HttpRequest& asked, const HttpResponse& answer,
+                      const Question& question, std::set<std::string>& scopes);
+  // What /v2/ has to say to somebody without a login; none where that is not
+  // that one is needed.
+  Attempt<std::vector<Challenge>> Ping(const Question& question);
+  void TellWarnings(const HttpResponse& answer);
+  TransportError ErrorOf(const HttpRequest& asked, const HttpResponse& answer,
+                         const Question& question);
 
   HttpClient& http_;
   const Endpoint endpoint_;
-  Authenticator authenticator_;
+  const std::function<void(const std::string&)> on_warning_;
+  Authenticators authenticators_;
   std::atomic<Scheme> scheme_ = kUnknown;
+  std::atomic<bool> pinged_ = false;
 };
 
 }  // namespace imgmount

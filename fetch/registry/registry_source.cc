@@ -19,6 +19,9 @@ constexpr uint64_t kProgressBytes = 64 << 10;
 
 constexpr char kBlob[] = "the blob";
 
+// More than that is not for people.
+constexpr size_t kMaxWarnings = 20;
+
 std::string AcceptHeader() {
   return fmt::format(
       "Accept: {}, {}, {}, {}, "
@@ -42,6 +45,11 @@ bool IsForeign(const Descriptor& blob) {
 
 class MemorySink : public BlobSink {
  public:
+  explicit MemorySink(SourceListener* listener) : listener_(listener) {}
+
+  void OnNotice(const std::string& text) override {
+    if (listener_ != nullptr) listener_->OnNotice(text);
+  }
   Status Write(std::span<const std::byte> bytes) override {
     text_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     return {};
@@ -49,6 +57,7 @@ class MemorySink : public BlobSink {
   std::string Take() { return std::move(text_); }
 
  private:
+  SourceListener* const listener_;  // may be null
   std::string text_;
 };
 
@@ -60,9 +69,37 @@ RegistrySource::RegistrySource(const std::vector<Endpoint>& endpoints,
       credentials_(std::move(credentials)),
       http_(options_.http) {
   for (const Endpoint& endpoint : endpoints) {
-    clients_.push_back(
-        std::make_unique<RegistryClient>(http_, credentials_, endpoint));
+    clients_.push_back(std::make_unique<RegistryClient>(
+        http_, credentials_, endpoint,
+        [this](const std::string& text) { Warn(text); }));
   }
+}
+
+SourceListener* RegistrySource::Listen(SourceListener* listener) {
+  return std::exchange(listener_, listener);
+}
+
+void RegistrySource::Warn(const std::string& text) {
+  {
+    const MutexLock lock(mutex_);
+    if (warnings_.size() >= kMaxWarnings || !warnings_.insert(text).second) {
+      return;
+    }
+  }
+  if (listener_ != nullptr) listener_->OnWarning(text);
+}
+
+RegistrySource::RetryState RegistrySource::TellingListener() const {
+  if (listener_ == nullptr) return {};
+  return {
+      .on_second =
+          [listener = listener_, told = false](int seconds) mutable {
+            if (std::exchange(told, seconds > 1)) return;
+            listener->OnNotice(fmt::format("retrying in {} second{}", seconds,
+                                           seconds == 1 ? "" : "s"));
+          },
+      .on_notice = [listener = listener_](
+                       const std::string& text) { listener->OnNotice(text); }};
 }
 
 Status RegistrySource::Ask(const RetryState& retry_state, Ability needed,
@@ -128,7 +165,17 @@ Status RegistrySource::Ask(const RetryState& retry_state, Ability needed,
       failures = 0;
       continue;
     }
-    const auto wait = WaitBefore(options_.retry, ++failures, *passing);
+    if (!retry_state.is_patient) return give_up();
+    ++failures;
+    if (passing->silence && failures < options_.retry.attempts) {
+      // That was a wait already. So all of them end in a known time.
+      retry_state.on_notice(
+          fmt::format("no answer from {} for {} s, trying again ({}/{})",
+                      passing->silence->host, passing->silence->time.count(),
+                      failures + 1, options_.retry.attempts));
+      continue;
+    }
+    const auto wait = WaitBefore(options_.retry, failures, *passing);
     if (!wait) return give_up();
     if (!Wait(options_.retry, *wait, retry_state.on_second, stopped)) {
       return Fail(ErrorCode::kCancelled, "interrupted");
@@ -141,10 +188,11 @@ Result<Source::Document> RegistrySource::FetchManifest(
   std::optional<Document> document;
   const Ability needed =
       Digest::Parse(selector) ? &Endpoint::can_pull : &Endpoint::can_resolve;
-  IMGMOUNT_CHECK(Ask({}, needed, [&](RegistryClient& client) -> Attempt<void> {
-    IMGMOUNT_ATTEMPT(document, ManifestFrom(client, selector));
-    return {};
-  }));
+  IMGMOUNT_CHECK(Ask(
+      TellingListener(), needed, [&](RegistryClient& client) -> Attempt<void> {
+        IMGMOUNT_ATTEMPT(document, ManifestFrom(client, selector));
+        return {};
+      }));
   return *std::move(document);
 }
 
@@ -199,7 +247,8 @@ Result<bool> RegistrySource::StillNames(const std::string& selector,
   }
   bool same = false;
   auto asked = Ask(
-      {}, &Endpoint::can_resolve, [&](RegistryClient& client) -> Attempt<void> {
+      {.is_patient = false}, &Endpoint::can_resolve,
+      [&](RegistryClient& client) -> Attempt<void> {
         const Endpoint& endpoint = client.endpoint();
         IMGMOUNT_ATTEMPT(
             const HttpResponse response,
@@ -212,13 +261,9 @@ Result<bool> RegistrySource::StillNames(const std::string& selector,
         same = digest != nullptr && *digest == known.published.digest.text();
         return {};
       });
-  // Servers that do not know HEAD may know GET, and tell why they refuse.
-  const auto is_worth_a_get = [](const Error& error) {
-    return error.code() == ErrorCode::kNotFound ||
-           error.code() == ErrorCode::kUnsupported ||
-           error.code() == ErrorCode::kDenied;
-  };
-  if (!asked && !is_worth_a_get(asked.error())) {
+  // Servers that do not know HEAD, in whatever way they show that, may know
+  // GET, and tell why they refuse.
+  if (!asked && asked.error().code() == ErrorCode::kCancelled) {
     return Failure(std::move(asked).error());
   }
   return same;
@@ -232,7 +277,7 @@ Result<std::string> RegistrySource::FetchSmallBlob(
                             "memory",
                             descriptor.size, kMaxConfigBytes));
   }
-  MemorySink sink;
+  MemorySink sink(listener_);
   IMGMOUNT_CHECK(FetchBlob(descriptor, 0, sink));
   std::string bytes = sink.Take();
   if (DigestOf(bytes, descriptor.digest.algorithm()) != descriptor.digest) {
@@ -250,15 +295,18 @@ Status RegistrySource::FetchBlob(const Descriptor& descriptor, uint64_t offset,
   const RetryState retry_state{
       .stopped = [&] { return sink.stopped(); },
       .on_second = [&](int seconds) { sink.OnRetryIn(seconds); },
+      .on_notice = [&](const std::string& text) { sink.OnNotice(text); },
       .progress = [&] { return transfer.position(); }};
   auto fetched =
       Ask(retry_state, &Endpoint::can_pull,
           [&](RegistryClient& client) -> Attempt<void> {
-            return transfer.Run([&](const std::vector<std::string>& headers) {
+            return transfer.Run([&](const std::vector<std::string>& headers,
+                                    bool decode) {
               return client.Stream({.path = "blobs/" + descriptor.digest.text(),
                                     .what = kBlob,
                                     .headers = headers,
-                                    .stopped = retry_state.stopped},
+                                    .stopped = retry_state.stopped,
+                                    .decode = decode},
                                    transfer);
             });
           });
@@ -278,9 +326,10 @@ Status RegistrySource::FetchForeign(const Descriptor& descriptor,
     if (!url || (!url->secure() && !IsLoopback(url->authority()))) continue;
     HttpRequest request{.url = *std::move(url)};
     request.stopped = [&] { return sink.stopped(); };
-    const auto send =
-        [&](const std::vector<std::string>& headers) -> Attempt<HttpResponse> {
+    const auto send = [&](const std::vector<std::string>& headers,
+                          bool decode) -> Attempt<HttpResponse> {
       request.headers = headers;
+      request.decode = decode;
       IMGMOUNT_ATTEMPT(HttpResponse response, http_.Stream(request, transfer));
       if (response.ok()) return response;
       return tl::unexpected(

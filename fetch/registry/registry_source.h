@@ -11,6 +11,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@
 #include "fetch/http/retry.h"
 #include "fetch/registry/registry_client.h"
 #include "fetch/source/source.h"
+#include "meta/base/mutex.h"
 
 namespace imgmount {
 
@@ -33,6 +35,7 @@ class RegistrySource : public Source {
   RegistrySource(const std::vector<Endpoint>& endpoints,
                  Credentials credentials, Options options);
 
+  SourceListener* Listen(SourceListener* listener) override;
   Result<Document> FetchManifest(const std::string& selector) override;
   // By one HEAD request; a digest needs none.
   Result<bool> StillNames(const std::string& selector,
@@ -46,8 +49,11 @@ class RegistrySource : public Source {
   struct RetryState {
     std::function<bool()> stopped = [] { return false; };
     std::function<void(int)> on_second = [](int) {};
+    std::function<void(const std::string&)> on_notice = [](const std::string&) {
+    };
     // How far it has come; more than before starts the counting anew.
     std::function<uint64_t()> progress = [] { return uint64_t{0}; };
+    bool is_patient = true;  // false: whoever fails is not asked again
   };
   using Question = std::function<Attempt<void>(RegistryClient&)>;
   // Which endpoints may be asked it.
@@ -55,6 +61,9 @@ class RegistrySource : public Source {
   Status Ask(const RetryState& retry_state, Ability needed,
              const Question& question);
 
+  // For questions about documents.
+  RetryState TellingListener() const;
+  void Warn(const std::string& text);
   Attempt<Document> ManifestFrom(RegistryClient& client,
                                  const std::string& selector);
   // Foreign layers: from the addresses in their descriptor.
@@ -66,6 +75,9 @@ class RegistrySource : public Source {
   HttpClient http_;
   std::vector<std::unique_ptr<RegistryClient>> clients_;
   std::atomic<size_t> preferred_ = 0;
+  SourceListener* listener_ = nullptr;
+  Mutex mutex_;
+  std::set<std::string> warnings_ GUARDED_BY(mutex_);  // that were told
 };
 
 }  // namespace imgmount

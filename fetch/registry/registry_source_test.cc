@@ -46,8 +46,12 @@ class StringSink : public BlobSink {
     return {};
   }
   void OnRetryIn(int seconds) override { retries.push_back(seconds); }
+  void OnNotice(const std::string& notice) override {
+    notices.push_back(notice);
+  }
 
   std::string text;
+  std::vector<std::string> notices;
   std::vector<int> retries;
 };
 
@@ -260,6 +264,76 @@ TEST_F(RegistrySourceTest, AWaitIsInterrupted) {
   EXPECT_EQ(registry_.http().requests().size(), 1u);
 }
 
+// Who never answers is asked five times, without waits in between.
+
+class Listener : public SourceListener {
+ public:
+  void OnNotice(const std::string& text) override { notices.push_back(text); }
+  void OnWarning(const std::string& text) override { warnings.push_back(text); }
+
+  std::vector<std::string> notices;
+  std::vector<std::string> warnings;
+};
+
+TEST_F(RegistrySourceTest, SilenceIsToldAndEnds) {
+  options_.http.stall_timeout = std::chrono::milliseconds(10);
+  registry_.Intercept([](const Request&) -> std::optional<Reply> {
+    return Reply{.no_answer = true};
+  });
+  const auto notice = [&](int attempt) {
+    return fmt::format("no answer from {} for 0 s, trying again ({}/5)",
+                       registry_.authority(), attempt);
+  };
+  const auto source = Open();
+  Listener listener;
+  EXPECT_EQ(source->Listen(&listener), nullptr);
+  const auto manifest = source->FetchManifest("latest");
+  ASSERT_FALSE(manifest);
+  EXPECT_EQ(manifest.error().code(), ErrorCode::kUnavailable);
+  EXPECT_THAT(manifest.error().message(), HasSubstr("nothing arrived"));
+  EXPECT_THAT(listener.notices,
+              ElementsAre(notice(2), notice(3), notice(4), notice(5)));
+  EXPECT_FALSE(Fetch(*source));
+  EXPECT_THAT(sink_.notices,
+              ElementsAre(notice(2), notice(3), notice(4), notice(5)));
+  EXPECT_EQ(slept_ms_, 0);
+}
+
+TEST_F(RegistrySourceTest, AWaitForADocumentIsTold) {
+  std::atomic<int> failures = 1;
+  registry_.Intercept([&](const Request&) -> std::optional<Reply> {
+    if (failures-- > 0) {
+      return Reply{.status = 503, .headers = {{"Retry-After", "3"}}};
+    }
+    return {};
+  });
+  const auto source = Open();
+  Listener listener;
+  source->Listen(&listener);
+  EXPECT_TRUE(source->FetchManifest("latest"));
+  EXPECT_THAT(listener.notices, ElementsAre("retrying in 3 seconds"));
+}
+
+TEST_F(RegistrySourceTest, AWarningIsToldOnce) {
+  registry_.Intercept([&](const Request& request) -> std::optional<Reply> {
+    Reply reply = registry_.Answer(request);
+    reply.headers.emplace_back("Warning", "299 - \"moving soon\"");
+    if (request.target == BlobPath()) {
+      reply.headers.emplace_back("Warning", "299 - \"large\"");
+    }
+    return reply;
+  });
+  const auto source = Open();
+  Listener listener;
+  source->Listen(&listener);
+  EXPECT_TRUE(source->FetchManifest("latest"));
+  EXPECT_TRUE(Fetch(*source));
+  EXPECT_TRUE(source->FetchManifest("latest"));
+  const std::string from = registry_.authority() + ": ";
+  EXPECT_THAT(listener.warnings,
+              ElementsAre(from + "moving soon", from + "large"));
+}
+
 // Blobs go on from the byte that was reached.
 
 TEST_F(RegistrySourceTest, ALinkThatDropsNeedsNoByteTwice) {
@@ -277,7 +351,7 @@ TEST_F(RegistrySourceTest, ALinkThatDropsNeedsNoByteTwice) {
 }
 
 TEST_F(RegistrySourceTest, AStalledTransferGoesOn) {
-  options_.http.stall_timeout = std::chrono::milliseconds(20);
+  options_.http.stall_timeout = std::chrono::milliseconds(200);
   options_.retry.attempts = 1000;  // as a busy machine is as good as a stall
   registry_.Intercept([&](const Request& request) -> std::optional<Reply> {
     Reply reply = registry_.Answer(request);
@@ -447,6 +521,98 @@ TEST_F(RegistrySourceTest, AReceiverThatStopsIsNotKeptWaiting) {
   const auto fetched = Open()->FetchBlob(DescriptorOf(blob_), 0, sink);
   ASSERT_FALSE(fetched);
   EXPECT_EQ(fetched.error().code(), ErrorCode::kCancelled);
+}
+
+// Codings.
+
+TEST_F(RegistrySourceTest, ABlobThatIsEncodedOnItsWayIsDecoded) {
+  const std::string gzip = testing::Gzip(blob_);
+  for (const bool ranges : {false, true}) {
+    registry_.Intercept([&](const Request& request) -> std::optional<Reply> {
+      Reply reply{.body = gzip};
+      if (ranges) reply = testing::WithRange(request, gzip);
+      reply.headers.emplace_back("Content-Encoding", "gzip");
+      return reply;
+    });
+    const auto source = Open();
+    for (const size_t offset : {0, 400'000}) {
+      const auto fetched = Fetch(*source, offset);
+      ASSERT_TRUE(fetched) << fetched.error().message();
+      EXPECT_EQ(*fetched, blob_.substr(offset));
+    }
+  }
+  EXPECT_EQ(slept_ms_, 0);
+}
+
+TEST_F(RegistrySourceTest, ACodingThatIsTheBlobsOwnIsLeft) {
+  const std::string published = testing::Gzip(blob_);
+  registry_.Intercept([&](const Request& request) -> std::optional<Reply> {
+    Reply reply = testing::WithRange(request, published);
+    reply.headers.emplace_back("Content-Encoding", "gzip");
+    return reply;
+  });
+  const auto source = Open();
+  for (const size_t offset : {0, 400'000}) {
+    StringSink sink;
+    const auto fetched =
+        source->FetchBlob(DescriptorOf(published), offset, sink);
+    ASSERT_TRUE(fetched) << fetched.error().message();
+    EXPECT_EQ(sink.text, published.substr(offset));
+  }
+  EXPECT_EQ(registry_.http().requests().size(), 2u);
+}
+
+TEST_F(RegistrySourceTest, ACodedBlobIsNotReadBeyondItsSize) {
+  registry_.Intercept([&](const Request&) -> std::optional<Reply> {
+    return Reply{.headers = {{"Content-Encoding", "gzip"}},
+                 .body = testing::Gzip(blob_ + blob_)};
+  });
+  const auto source = Open();
+  const auto fetched = Fetch(*source);
+  ASSERT_FALSE(fetched);
+  EXPECT_EQ(fetched.error().code(), ErrorCode::kCorrupt);
+  EXPECT_LE(sink_.text.size(), blob_.size());
+}
+
+TEST_F(RegistrySourceTest, ATokenMayComeEncoded) {
+  registry_.Intercept([&](const Request& request) -> std::optional<Reply> {
+    if (request.target.starts_with("/token?")) {
+      return Reply{.headers = {{"Content-Encoding", "gzip"}},
+                   .body = testing::Gzip(R"({"token":"t"})")};
+    }
+    if (request.Header("authorization") == "Bearer t") return {};
+    return Reply{.status = 401,
+                 .headers = {{"WWW-Authenticate",
+                              fmt::format(R"(Bearer realm="{}")",
+                                          registry_.http().Url("/token"))}}};
+  });
+  EXPECT_TRUE(Open()->FetchManifest("latest"));
+}
+
+// HEAD.
+
+TEST_F(RegistrySourceTest, AHeadThatFailsIsNoAnswerAndNotAskedAgain) {
+  const ResolvedImage known{
+      *Image::Make(image_.manifest, kOciManifest, image_.config),
+      {.media_type = kOciManifest,
+       .digest = image_.manifest_digest(),
+       .size = image_.manifest.size()}};
+  EXPECT_TRUE(*Open()->StillNames("latest", known));
+  for (const int status : {0, 400, 401, 403, 404, 405, 429, 500, 501, 503}) {
+    registry_.Intercept([&](const Request& request) -> std::optional<Reply> {
+      if (request.method != "HEAD") return {};
+      if (status == 0) return Reply{.hang_up = true};
+      return Reply{.status = status};
+    });
+    const auto source = Open();
+    const size_t before = registry_.http().requests().size();
+    const auto same = source->StillNames("latest", known);
+    ASSERT_TRUE(same) << status << same.error().message();
+    EXPECT_FALSE(*same);
+    EXPECT_LE(registry_.http().requests().size(), before + 2) << "with /v2/";
+    EXPECT_TRUE(source->FetchManifest("latest")) << status;
+  }
+  EXPECT_EQ(slept_ms_, 0);
 }
 
 // Redirects.

@@ -4,6 +4,7 @@
 #define IMGMOUNT_FETCH_SOURCE_PULL_OBSERVER_H_
 
 #include <cstdint>
+#include <string>
 
 #include "meta/base/digest.h"
 #include "meta/image/image.h"
@@ -31,6 +32,9 @@ class PullObserver {
   // Docker.
   virtual void OnLayer(const Digest& layer, Step step, uint64_t done,
                        uint64_t total) = 0;
+  // What goes on instead, in words, until the layer's next OnLayer().
+  virtual void OnLayerNotice(const Digest& /*layer*/,
+                             const std::string& /*text*/) {}
 };
 
 }  // namespace imgmount

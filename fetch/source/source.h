@@ -28,6 +28,8 @@ class BlobSink {
   virtual Status Write(std::span<const std::byte> bytes) = 0;
   // Called for every second of a wait before another try.
   virtual void OnRetryIn(int /*seconds*/) {}
+  // A line for people: "no answer from HOST for 60 s, trying again (2/5)".
+  virtual void OnNotice(const std::string& /*text*/) {}
   // Polled while nothing arrives; true ends the transfer with kCancelled.
   virtual bool stopped() const { return false; }
 };
@@ -41,10 +43,27 @@ class RangeSink : public BlobSink {
   virtual Status Begin(uint64_t first, uint64_t end) = 0;
 };
 
-// A place that has an image. Thread-safe.
+// Who hears what a source has to say to people beside its answers. Called from
+// any thread that asks.
+class SourceListener {
+ public:
+  virtual ~SourceListener() = default;
+  // While a document is waited for; as BlobSink::OnNotice().
+  virtual void OnNotice(const std::string& text) = 0;
+  // From the registry, with its name in front; once per text.
+  virtual void OnWarning(const std::string& text) = 0;
+};
+
+// A place that has an image. Thread-safe, but for Listen().
 class Source {
  public:
   virtual ~Source() = default;
+
+  // The listener outlives the source, or is replaced; null: nobody. Returns the
+  // one before.
+  virtual SourceListener* Listen(SourceListener* /*listener*/) {
+    return nullptr;
+  }
 
   struct Document {
     std::string bytes;

@@ -8,6 +8,7 @@ import http.server
 import pathlib
 import re
 import socket
+import ssl
 import threading
 
 PATH = re.compile(r"/v2/(?P<name>.+)/(?P<kind>manifests|blobs)/(?P<what>[^/]+)$")
@@ -47,9 +48,9 @@ class FakeRegistry:
     each request (a handler: .path, .headers) and may return (status, headers,
     body) in place of the truth; a body may be an iterator of pieces. One that is
     shorter than its Content-Length ends the connection. `sent` counts the bytes of
-    bodies by path."""
+    bodies by path. `tls` is a certificate and its key."""
 
-    def __init__(self, layout, tags, host="127.0.0.1"):
+    def __init__(self, layout, tags, host="127.0.0.1", tls=None):
         self.layout = layout
         self.tags = tags
         self.answer = None
@@ -57,6 +58,11 @@ class FakeRegistry:
         self.sent = collections.Counter()
         server = _Server6 if ":" in host else _Server
         self._server = server((host, 0), self._handler())
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*map(str, tls))
+            self._server.socket = context.wrap_socket(self._server.socket,
+                                                      server_side=True)
         self._server.daemon_threads = True
         self.address = "%s:%d" % (f"[{host}]" if ":" in host else host,
                                   self._server.server_address[1])

@@ -41,6 +41,14 @@ bool Fill(int fd, std::string& buffer, size_t wanted) {
   return true;
 }
 
+// Until the client gives up, or the server ends. Returns false.
+bool AwaitEnd(int fd) {
+  char byte;
+  while (::recv(fd, &byte, 1, 0) > 0) {
+  }
+  return false;
+}
+
 std::optional<HttpServer::Request> ReadRequest(int fd, std::string& buffer) {
   size_t end = 0;
   while ((end = buffer.find("\r\n\r\n")) == std::string::npos) {
@@ -139,6 +147,8 @@ void HttpServer::Serve(int fd) {
 
 // False when the connection is to be closed.
 bool HttpServer::Send(int fd, const Reply& reply, bool with_body) {
+  if (reply.hang_up) return false;
+  if (reply.no_answer) return AwaitEnd(fd);
   std::string head =
       fmt::format("HTTP/1.1 {} Whatever\r\nContent-Length: {}\r\n",
                   reply.status, reply.claim_length.value_or(reply.body.size()));
@@ -154,11 +164,7 @@ bool HttpServer::Send(int fd, const Reply& reply, bool with_body) {
   }
   if (reply.stall_after) {
     SendAll(fd, body.substr(0, *reply.stall_after));
-    // Until the client gives up, or the server ends.
-    char byte;
-    while (::recv(fd, &byte, 1, 0) > 0) {
-    }
-    return false;
+    return AwaitEnd(fd);
   }
   return SendAll(fd, body) && !reply.claim_length;
 }

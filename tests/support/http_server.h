@@ -37,6 +37,9 @@ class HttpServer {
     std::optional<size_t> close_after = {};
     // The same, but the connection stays open and silent.
     std::optional<size_t> stall_after = {};
+    // Nothing at all is sent: the connection is closed, or stays as it is.
+    bool hang_up = false;
+    bool no_answer = false;
     // What Content-Length says, whatever the body's length is.
     std::optional<uint64_t> claim_length = {};
   };
