@@ -317,7 +317,7 @@ Status Run(const std::string& command, const Arguments& args,
   }
   if (command == "import") {
     return ImportImages(args.file, args.name, cache, &cancel,
-                        args.options.Progress(io), io.out);
+                        args.options.Progress(io), io);
   }
   if (command == "ls") return List(cache, args, io);
   if (command == "du") return ShowUsage(cache, args, io);

@@ -6,7 +6,7 @@
 #include <variant>
 #include <vector>
 
-#include "meta/store/cache.h"
+#include "meta/image/layout_index.h"
 
 namespace imgmount {
 namespace {
@@ -22,22 +22,35 @@ std::string BlobPath(const Digest& digest) {
 
 }  // namespace
 
+Result<std::vector<Descriptor>> OciArchive::Entries() const {
+  if (!files_.Has("index.json") && files_.Has("manifest.json")) {
+    return Fail(ErrorCode::kNotFound,
+                fmt::format("{0}: is a docker-archive and no oci-archive; "
+                            "write docker-archive:{0}",
+                            files_.name()));
+  }
+  IMGMOUNT_TRY(const std::string text,
+               files_.ReadText("index.json", kMaxIndexBytes));
+  auto index = ParseManifestOrIndex(text, kOciIndex);
+  if (!index) return Failure(index.error().In(files_.name()));
+  return std::get<Index>(*std::move(index)).manifests;
+}
+
+DocumentReader OciArchive::Reader() const {
+  return {.manifest =
+              [this](const Descriptor& descriptor) {
+                return ReadVerified(descriptor.digest, kMaxManifestBytes);
+              },
+          .config =
+              [this](const Descriptor& descriptor) {
+                return ReadVerified(descriptor.digest, kMaxConfigBytes);
+              }};
+}
+
 Result<Source::Document> OciArchive::FetchManifest(
     const std::string& selector) {
-  Descriptor descriptor{.media_type = {}, .digest = DigestOf("")};
-  if (auto digest = Digest::Parse(selector)) {
-    descriptor.digest = *std::move(digest);
-  } else {
-    IMGMOUNT_TRY(const std::string text,
-                 files_.ReadText("index.json", kMaxIndexBytes));
-    auto index = ParseManifestOrIndex(text, kOciIndex);
-    if (!index) return Failure(index.error().In(files_.name()));
-    IMGMOUNT_TRY(descriptor, FindNamed(std::get<Index>(*index).manifests,
-                                       selector, files_.name()));
-  }
-  IMGMOUNT_TRY(std::string bytes,
-               ReadVerified(descriptor.digest, kMaxManifestBytes));
-  return Document{std::move(bytes), descriptor.media_type, descriptor.digest};
+  IMGMOUNT_TRY(const auto entries, Entries());
+  return FindLayoutDocument(entries, selector, Reader());
 }
 
 Result<std::string> OciArchive::FetchSmallBlob(const Descriptor& descriptor) {

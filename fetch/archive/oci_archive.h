@@ -3,6 +3,8 @@
 #ifndef IMGMOUNT_FETCH_ARCHIVE_OCI_ARCHIVE_H_
 #define IMGMOUNT_FETCH_ARCHIVE_OCI_ARCHIVE_H_
 
+#include <vector>
+
 #include "fetch/archive/tar_files.h"
 #include "fetch/source/source.h"
 
@@ -12,7 +14,11 @@ class OciArchive : public Source {
  public:
   explicit OciArchive(TarFiles files) : files_(std::move(files)) {}
 
-  // A selector is a name in index.json, a digest, or "" for the only image.
+  // What index.json lists.
+  Result<std::vector<Descriptor>> Entries() const;
+  DocumentReader Reader() const;  // refers to this
+
+  // A selector is one of FindInLayout().
   Result<Document> FetchManifest(const std::string& selector) override;
   Result<std::string> FetchSmallBlob(const Descriptor& descriptor) override;
   Status FetchBlob(const Descriptor& descriptor, uint64_t offset,

@@ -12,6 +12,7 @@
 #include <system_error>
 
 #include "meta/base/file.h"
+#include "meta/image/layout_index.h"
 #include "meta/upkeep/inventory.h"
 
 namespace imgmount {
@@ -119,7 +120,12 @@ Status WriteOciArchive(const Cache& cache,
                        const std::function<bool()>& stopped) {
   IMGMOUNT_TRY(TarWriter tar, TarWriter::Open(fd));
   IMGMOUNT_CHECK(tar.Text("oci-layout", kLayoutText));
-  IMGMOUNT_CHECK(tar.Text("index.json", Cache::IndexJson(images)));
+  std::vector<Descriptor> entries;
+  for (const Cache::IndexEntry& image : images) {
+    entries.push_back(image.descriptor);
+    entries.back().annotations[kRefNameAnnotation] = image.name;
+  }
+  IMGMOUNT_CHECK(tar.Text("index.json", LayoutIndexJson(entries)));
   IMGMOUNT_CHECK(tar.Folder("blobs"));
   std::string last_folder;
   for (const Digest& digest : blobs) {

@@ -7,12 +7,14 @@
 #include <filesystem>
 #include <ostream>
 #include <set>
-#include <variant>
 
 #include "fetch/archive/oci_archive.h"
 #include "fetch/archive/oci_archive_writer.h"
 #include "fetch/pull/puller.h"
 #include "fetch/source/source.h"
+#include "meta/image/json.h"
+#include "meta/image/layout_index.h"
+#include "meta/image/select_image.h"
 #include "meta/store/use_lock.h"
 #include "meta/upkeep/inventory.h"
 #include "meta/upkeep/removal.h"
@@ -21,10 +23,6 @@ namespace imgmount {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr char kNameAnnotation[] = "org.opencontainers.image.ref.name";
-constexpr char kContainerdName[] = "io.containerd.image.name";
-constexpr size_t kMaxIndexBytes = 16 << 20;
 
 bool IsComplete(const Cache& cache, const Image& image) {
   const auto& layers = image.manifest.layers;
@@ -71,44 +69,55 @@ Status AddImage(const std::string& text, const Cache& cache,
 
 // The name that an image of an archive gets in the cache.
 Result<Reference> NameFor(const Descriptor& descriptor,
-                          const std::string& given, const std::string& file) {
+                          const std::string& given) {
   if (!given.empty()) return Reference::Parse(given);
-  const auto annotation = [&](const char* key) -> std::string {
-    const auto found = descriptor.annotations.find(key);
-    return found == descriptor.annotations.end() ? "" : found->second;
-  };
-  if (const std::string name = annotation(kContainerdName); !name.empty()) {
+  if (const std::string name = ContainerdName(descriptor); !name.empty()) {
     return Reference::Parse(name);
   }
   // "latest" alone is a tag, as skopeo writes it: of what, nobody knows.
-  const std::string name = annotation(kNameAnnotation);
+  const std::string name = RefName(descriptor);
   if (name.find_first_of("/:") != std::string::npos) {
     return Reference::Parse(name);
   }
   return Fail(ErrorCode::kUsage,
-              file + ": an image in it has no full name" +
-                  (name.empty() ? "" : ", only the tag " + name) +
+              "an image in it has no full name" +
+                  (name.empty() ? " (" + descriptor.digest.text() + ")"
+                                : ", only the tag " + Quoted(name)) +
                   "; give one with --name");
 }
 
-// The platforms' manifests that the archive has.
-Result<std::vector<Platform>> PlatformsIn(OciArchive& archive,
-                                          const Descriptor& descriptor) {
-  IMGMOUNT_TRY(const Source::Document document,
-               archive.FetchManifest(descriptor.digest.text()));
-  IMGMOUNT_TRY(const auto parsed,
-               ParseManifestOrIndex(document.bytes, descriptor.media_type));
-  const auto* index = std::get_if<Index>(&parsed);
-  if (index == nullptr) return std::vector{Platform::OfThisMachine()};
-  std::vector<Platform> platforms;
-  for (const Descriptor& entry : index->manifests) {
-    if (!entry.platform || entry.platform->os == "unknown") continue;
-    if (archive.FetchManifest(entry.digest.text())) {
-      platforms.push_back(*entry.platform);
-    }
-  }
+// The platforms whose manifests the archive has.
+Result<std::vector<Platform>> PlatformsIn(const ImageDocument& top,
+                                          const DocumentReader& read) {
+  IMGMOUNT_TRY(auto platforms, PlatformsOf(top, read));
+  std::erase_if(platforms, [&](const Platform& platform) {
+    const auto image = SelectImage(top, platform, read);
+    return !image && image.error().code() == ErrorCode::kNotFound;
+  });
+  // What is wrong with all of them is told by trying one.
   if (platforms.empty()) platforms.push_back(Platform::OfThisMachine());
   return platforms;
+}
+
+Status Take(OciArchive& archive, const LayoutImage& image,
+            const Reference& reference, const Cache& cache,
+            const CancelFlag* cancel, const ProgressFactory& progress) {
+  const DocumentReader read = archive.Reader();
+  IMGMOUNT_TRY(const ImageDocument top, DocumentOf(image.entries, read));
+  if (reference.digest && *reference.digest != top.digest) {
+    return Fail(
+        ErrorCode::kCorrupt,
+        fmt::format("{} is {}", reference.Familiar(), top.digest.text()));
+  }
+  IMGMOUNT_TRY(const auto platforms, PlatformsIn(top, read));
+  for (const Platform& platform : platforms) {
+    IMGMOUNT_TRY(const ResolvedImage resolved,
+                 Resolve(archive, top, cache, platform));
+    IMGMOUNT_CHECK(PullLayers(archive, resolved, reference.Canonical(), cache,
+                              {.platform = platform, .cancel = cancel},
+                              *progress()));
+  }
+  return {};
 }
 
 }  // namespace
@@ -129,37 +138,33 @@ Status ExportImages(const std::vector<std::string>& images,
 
 Status ImportImages(const std::string& file, const std::string& name,
                     const Cache& cache, const CancelFlag* cancel,
-                    const ProgressFactory& progress, std::ostream& out) {
+                    const ProgressFactory& progress, const ToolIo& io) {
   IMGMOUNT_TRY(TarFiles files,
                TarFiles::Open(file, cache.folder() / "imgmount/partial"));
-  IMGMOUNT_TRY(const std::string text,
-               files.ReadText("index.json", kMaxIndexBytes));
-  auto parsed = ParseManifestOrIndex(text, kOciIndex);
-  if (!parsed) return Failure(parsed.error().In(file));
-  const auto& images = std::get<Index>(*parsed).manifests;
+  OciArchive archive(std::move(files));
+  IMGMOUNT_TRY(const auto entries, archive.Entries());
+  IMGMOUNT_TRY(const auto images, ImagesOfLayout(entries, archive.Reader()));
+  if (images.empty()) {
+    return Fail(ErrorCode::kNotFound, file + ": has no images");
+  }
   if (!name.empty() && images.size() != 1) {
     return Fail(ErrorCode::kUsage,
                 file + ": has several images; --name is for one");
   }
-  OciArchive archive(std::move(files));
-  for (const Descriptor& descriptor : images) {
-    IMGMOUNT_TRY(const Reference reference, NameFor(descriptor, name, file));
-    if (reference.digest && *reference.digest != descriptor.digest) {
-      return Fail(ErrorCode::kCorrupt,
-                  fmt::format("{}: {} is {}", file, reference.Familiar(),
-                              descriptor.digest.text()));
+  std::vector<Error> left_out;
+  for (const LayoutImage& image : images) {
+    auto reference = NameFor(image.entries.front(), name);
+    if (!reference) {
+      left_out.push_back(std::move(reference).error().In(file));
+      continue;
     }
-    IMGMOUNT_TRY(const auto platforms, PlatformsIn(archive, descriptor));
-    for (const Platform& platform : platforms) {
-      IMGMOUNT_TRY(Source::Document top,
-                   archive.FetchManifest(descriptor.digest.text()));
-      IMGMOUNT_TRY(const ResolvedImage resolved,
-                   Resolve(archive, std::move(top), cache, platform));
-      IMGMOUNT_CHECK(PullLayers(archive, resolved, reference.Canonical(), cache,
-                                {.platform = platform, .cancel = cancel},
-                                *progress()));
-    }
-    out << "Imported: " << reference.Familiar() << '\n' << std::flush;
+    auto taken = Take(archive, image, *reference, cache, cancel, progress);
+    if (!taken) return Failure(std::move(taken).error().In(file));
+    io.out << "Imported: " << reference->Familiar() << '\n' << std::flush;
+  }
+  if (left_out.size() == images.size()) return Failure(left_out.front());
+  for (const Error& error : left_out) {
+    io.err << "warning: left out: " << error.message() << '\n';
   }
   return {};
 }

@@ -3,13 +3,13 @@
 #ifndef IMGMOUNT_FETCH_CACHE_TRANSFER_H_
 #define IMGMOUNT_FETCH_CACHE_TRANSFER_H_
 
-#include <iosfwd>
 #include <string>
 #include <vector>
 
 #include "fetch/progress/pull_progress.h"
 #include "meta/base/cancel_flag.h"
 #include "meta/base/result.h"
+#include "meta/base/tool_io.h"
 #include "meta/store/cache.h"
 
 namespace imgmount {
@@ -23,10 +23,11 @@ Status ExportImages(const std::vector<std::string>& images,
 
 // Takes in every image of an oci-archive under its own name, with all its
 // platforms that are there. `name` is for one that has none, or a tag alone.
-// Prints to `out` what it took in. `cancel` may be null, in both.
+// Prints what it took in, and warns of images whose names it does not know; it
+// fails if there are only such. `cancel` may be null, in both.
 Status ImportImages(const std::string& file, const std::string& name,
                     const Cache& cache, const CancelFlag* cancel,
-                    const ProgressFactory& progress, std::ostream& out);
+                    const ProgressFactory& progress, const ToolIo& io);
 
 }  // namespace imgmount
 

@@ -2,9 +2,10 @@
 #include "fetch/find/platforms.h"
 
 #include <utility>
-#include <variant>
 
 #include "fetch/find/resolve_image.h"
+#include "fetch/pull/puller.h"
+#include "meta/image/select_image.h"
 
 namespace imgmount {
 namespace {
@@ -27,18 +28,15 @@ Result<Source::Document> TopDocument(NamedImage& image) {
 
 Result<std::vector<Platform>> PlatformsOf(NamedImage& image) {
   IMGMOUNT_TRY(const Source::Document top, TopDocument(image));
-  IMGMOUNT_TRY(const auto document,
-               ParseManifestOrIndex(top.bytes, top.media_type));
-  if (const auto* index = std::get_if<Index>(&document)) {
-    std::vector<Platform> platforms = PlatformsIn(*index);
-    if (platforms.empty()) {
-      return Fail(ErrorCode::kNotFound,
-                  image.familiar + ": its index names no platform");
-    }
-    return platforms;
+  auto platforms = PlatformsOf(top, ReaderOf(*image.source, image.cache));
+  if (!platforms) {
+    return Failure(std::move(platforms).error().In(image.familiar));
   }
-  IMGMOUNT_TRY(const ResolvedImage resolved, FindOrResolve(image));
-  return std::vector{resolved.image.config.platform};
+  if (platforms->empty()) {
+    return Fail(ErrorCode::kNotFound,
+                image.familiar + ": its index names no platform");
+  }
+  return platforms;
 }
 
 }  // namespace imgmount

@@ -23,20 +23,11 @@ namespace {
 
 using Step = PullObserver::Step;
 
-constexpr int kMaxIndexDepth = 4;
-
 // A document of the image: from the cache, or fetched and put there.
 Result<std::string> Obtain(const Cache& cache, const Descriptor& descriptor,
-                           size_t limit,
-                           const std::function<Result<std::string>()>& fetch) {
+                           size_t limit, const DocumentReader::Read& fetch) {
   if (auto cached = cache.ReadBlob(descriptor.digest, limit)) return cached;
-  IMGMOUNT_TRY(std::string bytes, fetch());
-  if (descriptor.size != 0 && bytes.size() != descriptor.size) {
-    return Fail(
-        ErrorCode::kCorrupt,
-        fmt::format("{}: has {} bytes, its descriptor says {}",
-                    descriptor.digest.text(), bytes.size(), descriptor.size));
-  }
+  IMGMOUNT_TRY(std::string bytes, fetch(descriptor));
   IMGMOUNT_CHECK(cache.WriteBlob(bytes, descriptor.digest.algorithm()));
   return bytes;
 }
@@ -94,7 +85,8 @@ Result<std::vector<LayerJob>> DistinctLayers(const Image& image) {
     const auto [entry, is_new] = seen.emplace(layer.digest, &diff_id);
     if (is_new) {
       jobs.push_back({&layer, &diff_id});
-    } else if (*entry->second != diff_id) {
+    } else if (entry->second->algorithm() == diff_id.algorithm() &&
+               *entry->second != diff_id) {
       return Fail(ErrorCode::kCorrupt,
                   fmt::format("layer {} occurs twice in the manifest, with "
                               "different diff IDs in the config",
@@ -189,14 +181,20 @@ std::vector<LayerJob> TakeSpoilt(const Cache& cache,
 }
 
 // The documents may have been removed between resolving and the use lock.
-Status RestoreDocuments(Source& source, const Image& image,
+Status RestoreDocuments(Source& source, const ResolvedImage& resolved,
                         const Cache& cache) {
   if (source.in_place()) return {};
+  const Image& image = resolved.image;
   IMGMOUNT_CHECK(
       cache.WriteBlob(image.manifest_json, image.manifest_digest.algorithm()));
   IMGMOUNT_CHECK(cache.WriteBlob(image.config.json,
                                  image.manifest.config.digest.algorithm()));
   if (!image.index_digest || cache.HasBlob(*image.index_digest)) return {};
+  if (!resolved.index_json.empty()) {
+    IMGMOUNT_CHECK(
+        cache.WriteBlob(resolved.index_json, image.index_digest->algorithm()));
+    return {};
+  }
   IMGMOUNT_TRY(const Source::Document index,
                source.FetchManifest(image.index_digest->text()));
   IMGMOUNT_CHECK(cache.WriteBlob(index.bytes, index.digest.algorithm()));
@@ -212,7 +210,7 @@ Status Pull(Source& source, const ResolvedImage& resolved,
   }
   IMGMOUNT_TRY(std::vector<LayerJob> jobs, DistinctLayers(image));
   IMGMOUNT_TRY(const UseLock in_use, UseLock::Hold(cache, image));
-  IMGMOUNT_CHECK(RestoreDocuments(source, image, cache));
+  IMGMOUNT_CHECK(RestoreDocuments(source, resolved, cache));
 
   const bool named =
       source.in_place() || IsNamed(cache, name, resolved.published);
@@ -264,52 +262,51 @@ Status Pull(Source& source, const ResolvedImage& resolved,
 
 }  // namespace
 
+DocumentReader ReaderOf(Source& source, const Cache& cache) {
+  const auto fetch_manifest =
+      [&](const Descriptor& descriptor) -> Result<std::string> {
+    IMGMOUNT_TRY(Source::Document manifest,
+                 source.FetchManifest(descriptor.digest.text()));
+    return std::move(manifest.bytes);
+  };
+  const auto fetch_config =
+      [&](const Descriptor& descriptor) -> Result<std::string> {
+    auto config = source.FetchSmallBlob(descriptor);
+    if (config) return config;
+    return Failure(std::move(config).error().In(
+        "config " + std::string(descriptor.digest.short_hex())));
+  };
+  return {.manifest =
+              [&cache, fetch_manifest](const Descriptor& descriptor) {
+                return Obtain(cache, descriptor, kMaxManifestBytes,
+                              fetch_manifest);
+              },
+          .config =
+              [&cache, fetch_config](const Descriptor& descriptor) {
+                return Obtain(cache, descriptor, kMaxConfigBytes, fetch_config);
+              }};
+}
+
 Result<ResolvedImage> Resolve(Source& source, Source::Document document,
                               const Cache& cache, const Platform& platform) {
-  Descriptor published{.media_type = document.media_type,
+  // A layout has it already, or it is an index of several of its entries.
+  if (!source.in_place()) {
+    IMGMOUNT_CHECK(
+        cache.WriteBlob(document.bytes, document.digest.algorithm()));
+  }
+  const DocumentReader reader = ReaderOf(source, cache);
+  IMGMOUNT_TRY(Image image, SelectImage(document, platform, reader));
+  Descriptor published{.media_type = image.manifest.media_type,
                        .digest = document.digest,
                        .size = document.bytes.size()};
-  IMGMOUNT_CHECK(cache.WriteBlob(document.bytes, document.digest.algorithm()));
-
-  std::string bytes = std::move(document.bytes);
-  std::string media_type = document.media_type;
-  Digest digest = document.digest;
-  std::optional<Digest> index_digest;
-  for (int depth = 0; depth <= kMaxIndexDepth; ++depth) {
-    IMGMOUNT_TRY(auto parsed, ParseManifestOrIndex(bytes, media_type));
-    if (const auto* index = std::get_if<Index>(&parsed)) {
-      if (depth == 0) published.media_type = index->media_type;
-      if (!index_digest) index_digest = digest;
-      IMGMOUNT_TRY(const Descriptor chosen, SelectPlatform(*index, platform));
-      IMGMOUNT_TRY(bytes, Obtain(cache, chosen, kMaxManifestBytes,
-                                 [&]() -> Result<std::string> {
-                                   IMGMOUNT_TRY(Source::Document manifest,
-                                                source.FetchManifest(
-                                                    chosen.digest.text()));
-                                   return std::move(manifest.bytes);
-                                 }));
-      media_type = chosen.media_type;
-      digest = chosen.digest;
-      continue;
-    }
-    const auto& manifest = std::get<Manifest>(parsed);
-    if (depth == 0) published.media_type = manifest.media_type;
-    const auto fetch_config = [&]() -> Result<std::string> {
-      auto config = source.FetchSmallBlob(manifest.config);
-      if (config) return config;
-      return Failure(std::move(config).error().In(
-          "config " + std::string(manifest.config.digest.short_hex())));
-    };
-    IMGMOUNT_TRY(std::string config,
-                 Obtain(cache, manifest.config, kMaxConfigBytes, fetch_config));
-    IMGMOUNT_TRY(Image image,
-                 Image::Make(std::move(bytes), media_type, std::move(config),
-                             index_digest, digest.algorithm()));
+  if (!image.index_digest) {
     return ResolvedImage{std::move(image), std::move(published)};
   }
-  return Fail(ErrorCode::kCorrupt,
-              fmt::format("{}: more than {} levels of indexes within indexes",
-                          published.digest.text(), kMaxIndexDepth));
+  IMGMOUNT_TRY(const auto index,
+               ParseManifestOrIndex(document.bytes, document.media_type));
+  published.media_type = std::get<Index>(index).media_type;
+  return ResolvedImage{std::move(image), std::move(published),
+                       std::move(document.bytes)};
 }
 
 Status PullLayers(Source& source, const ResolvedImage& resolved,

@@ -23,6 +23,10 @@ struct PullOptions {
   const CancelFlag* cancel = nullptr;  // may be null
 };
 
+// An image's documents, from the cache, else from the source into the cache;
+// refers to both.
+DocumentReader ReaderOf(Source& source, const Cache& cache);
+
 // Resolves `top`, the source's document, to the platform's image: manifest and
 // config, stored in the cache as blobs; no layers. The index, if any, is stored
 // too.

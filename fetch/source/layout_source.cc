@@ -5,15 +5,7 @@ namespace imgmount {
 
 Result<Source::Document> LayoutSource::FetchManifest(
     const std::string& selector) {
-  Descriptor descriptor{.media_type = {}, .digest = DigestOf("")};
-  if (auto digest = Digest::Parse(selector)) {
-    descriptor.digest = *std::move(digest);
-  } else {
-    IMGMOUNT_TRY(descriptor, layout_.FindName(selector));
-  }
-  IMGMOUNT_TRY(std::string bytes,
-               layout_.ReadBlob(descriptor.digest, kMaxManifestBytes));
-  return Document{std::move(bytes), descriptor.media_type, descriptor.digest};
+  return layout_.FindDocument(selector);
 }
 
 Result<std::string> LayoutSource::FetchSmallBlob(const Descriptor& descriptor) {

@@ -14,7 +14,7 @@ class LayoutSource : public Source {
   // `layout` is a Cache::WithLayout().
   explicit LayoutSource(Cache layout) : layout_(std::move(layout)) {}
 
-  // A selector is a name in index.json, a digest, or "" for the only image.
+  // A selector is one of FindInLayout().
   Result<Document> FetchManifest(const std::string& selector) override;
   Result<std::string> FetchSmallBlob(const Descriptor& descriptor) override;
   // Layers are used in place, so this is only called for one that is missing.

@@ -12,13 +12,15 @@
 #include "meta/base/result.h"
 #include "meta/image/image.h"
 #include "meta/image/manifest.h"
+#include "meta/image/select_image.h"
 
 namespace imgmount {
 
 // An image's documents, in the cache as blobs.
 struct ResolvedImage {
   Image image;
-  Descriptor published;  // of what the reference named
+  Descriptor published;         // of what the reference named
+  std::string index_json = {};  // its document, if that is an index; may be ""
 };
 
 // Receives a blob.
@@ -65,11 +67,7 @@ class Source {
     return nullptr;
   }
 
-  struct Document {
-    std::string bytes;
-    std::string media_type;
-    Digest digest;  // verified against bytes
-  };
+  using Document = ImageDocument;
   // The manifest or index that the reference names (its tag or digest).
   virtual Result<Document> FetchManifest(const std::string& selector) = 0;
   // Whether the reference still names what is known of it, when that costs less

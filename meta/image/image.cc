@@ -16,6 +16,9 @@ Result<Image> Image::Make(std::string manifest_json,
     return Fail(ErrorCode::kCorrupt,
                 "an index stands where one platform's manifest was expected");
   }
+  for (const Descriptor& layer : manifest->layers) {
+    IMGMOUNT_CHECK(CheckLayerMediaType(layer));
+  }
   const Descriptor& described = manifest->config;
   const Digest digest = DigestOf(config_json, described.digest.algorithm());
   if (digest != described.digest || config_json.size() != described.size) {
@@ -31,9 +34,6 @@ Result<Image> Image::Make(std::string manifest_json,
                 fmt::format("the manifest has {} layers and the config has {} "
                             "diff IDs; they must be as many",
                             manifest->layers.size(), config.diff_ids.size()));
-  }
-  for (const Descriptor& layer : manifest->layers) {
-    IMGMOUNT_CHECK(CheckLayerMediaType(layer));
   }
   const Digest manifest_digest = DigestOf(manifest_json, manifest_algorithm);
   return Image{.manifest_json = std::move(manifest_json),

@@ -35,9 +35,6 @@ constexpr std::string_view kDockerLayer =
 constexpr std::string_view kDockerForeignLayer =
     "application/vnd.docker.image.rootfs.foreign.diff.tar";
 
-// BuildKit marks its attestations with it.
-constexpr char kReferenceType[] = "vnd.docker.reference.type";
-
 enum class Kind { kUnknown, kManifest, kIndex, kSchema1 };
 
 Kind KindOf(std::string_view media_type) {
@@ -79,6 +76,8 @@ Result<Descriptor> ParseDescriptor(const JsonObject& object) {
     IMGMOUNT_TRY(p.architecture, platform->String("architecture"));
     IMGMOUNT_TRY(p.variant, platform->String("variant"));
     IMGMOUNT_TRY(p.os_version, platform->String("os.version"));
+    IMGMOUNT_TRY(p.os_features, platform->Strings("os.features"));
+    if (p.os.empty() && p.architecture.empty()) descriptor.platform.reset();
   }
   return descriptor;
 }
@@ -101,9 +100,7 @@ Result<Manifest> ParseManifest(const JsonObject& document,
   if (!config_object) return document.Wrong("config", "is missing");
   IMGMOUNT_TRY(Descriptor config, ParseDescriptor(*config_object));
   const std::string& type = config.media_type;
-  if (type != kOciConfig && type != kDockerConfig &&
-      std::find(kMistakenConfigTypes.begin(), kMistakenConfigTypes.end(),
-                type) == kMistakenConfigTypes.end()) {
+  if (!IsImageConfigType(type)) {
     return Fail(ErrorCode::kUnsupported,
                 fmt::format("this is an artifact and not an image: its config "
                             "has the type {}",
@@ -165,12 +162,6 @@ Result<Kind> DecideKind(const JsonObject& document, std::string_view given,
   return kind;
 }
 
-bool IsAttestationOrArtifact(const Descriptor& descriptor) {
-  return !descriptor.artifact_type.empty() ||
-         descriptor.annotations.contains(kReferenceType) ||
-         (descriptor.platform && descriptor.platform->os == "unknown");
-}
-
 }  // namespace
 
 Result<std::variant<Manifest, Index>> ParseManifestOrIndex(
@@ -205,50 +196,15 @@ Result<std::variant<Manifest, Index>> ParseManifestOrIndex(
   }
 }
 
-std::vector<Platform> PlatformsIn(const Index& index) {
-  std::vector<Platform> platforms;
-  for (const Descriptor& manifest : index.manifests) {
-    if (!manifest.platform || IsAttestationOrArtifact(manifest)) continue;
-    Platform platform = *manifest.platform;
-    platform.os_version.clear();  // nothing asks for a version
-    if (std::find(platforms.begin(), platforms.end(), platform) ==
-        platforms.end()) {
-      platforms.push_back(std::move(platform));
-    }
-  }
-  return platforms;
+bool MayBeManifestOrIndex(std::string_view media_type) {
+  const Kind kind = KindOf(media_type);
+  return kind == Kind::kManifest || kind == Kind::kIndex;
 }
 
-Result<Descriptor> SelectPlatform(const Index& index, const Platform& wanted) {
-  const Descriptor* best = nullptr;
-  const Descriptor* unmarked = nullptr;
-  int best_match = 0;
-  std::string there;
-  for (const Descriptor& candidate : index.manifests) {
-    const Kind kind = KindOf(candidate.media_type);
-    if (kind != Kind::kManifest && kind != Kind::kIndex) continue;
-    if (IsAttestationOrArtifact(candidate)) continue;
-    if (!candidate.platform) {
-      if (unmarked == nullptr) unmarked = &candidate;
-      continue;
-    }
-    const int match = wanted.Match(*candidate.platform);
-    if (match > best_match) {
-      best_match = match;
-      best = &candidate;
-    }
-    if (!there.empty()) there += ", ";
-    there += candidate.platform->Text();
-  }
-  if (best == nullptr) best = unmarked;
-  if (best != nullptr) return *best;
-  if (there.empty()) {
-    return Fail(ErrorCode::kUnsupported,
-                "the index lists no image, only artifacts");
-  }
-  return Fail(ErrorCode::kNotFound,
-              fmt::format("no image for platform {}; there is {}",
-                          wanted.Text(), there));
+bool IsImageConfigType(std::string_view media_type) {
+  return media_type == kOciConfig || media_type == kDockerConfig ||
+         std::find(kMistakenConfigTypes.begin(), kMistakenConfigTypes.end(),
+                   media_type) != kMistakenConfigTypes.end();
 }
 
 Status CheckLayerMediaType(const Descriptor& layer) {

@@ -62,12 +62,11 @@ struct Index {
 Result<std::variant<Manifest, Index>> ParseManifestOrIndex(
     std::string_view json, std::string_view media_type);
 
-// The descriptor of the best match; attestations and artifacts are skipped.
-// kNotFound lists the platforms that are there.
-Result<Descriptor> SelectPlatform(const Index& index, const Platform& wanted);
+bool MayBeManifestOrIndex(std::string_view media_type);
 
-// The platforms there are images for, each once, in the index's order.
-std::vector<Platform> PlatformsIn(const Index& index);
+// An image is told by its config's type: OCI's, Docker's, or what old tools are
+// known to have put in their place, "" too.
+bool IsImageConfigType(std::string_view media_type);
 
 // Whether we can read layers of this media type: OCI and Docker, plain, gzip,
 // zstd, non-distributable; kUnsupported otherwise (an encrypted layer, say).

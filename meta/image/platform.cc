@@ -69,6 +69,20 @@ Platform Normal(const Platform& platform) {
   return {NormalOs(platform.os), architecture, variant, ""};
 }
 
+// Takes "(version)" off the end of an operating system's name.
+std::string TakeVersion(std::string_view& os) {
+  const size_t open = os.find('(');
+  if (open == std::string_view::npos || !os.ends_with(')')) return "";
+  const auto version = os.substr(open + 1, os.size() - open - 2);
+  os = os.substr(0, open);
+  return std::string(version);
+}
+
+bool IsVersion(std::string_view wanted, std::string_view version) {
+  if (wanted.empty() || version.empty() || version == wanted) return true;
+  return version.starts_with(wanted) && version[wanted.size()] == '.';
+}
+
 // 7 for "v7"; 0 for anything else.
 int VariantNumber(std::string_view variant) {
   if (!variant.starts_with('v')) return 0;
@@ -115,9 +129,14 @@ Result<Platform> Platform::Parse(std::string_view text) {
                 fmt::format("platform {}: {}", Quoted(text), problem));
   };
   std::vector<std::string_view> parts;
+  std::string version;
   for (std::string_view rest = text;;) {
     const size_t slash = rest.find('/');
     parts.push_back(rest.substr(0, slash));
+    if (parts.size() == 1 && parts[0].ends_with(')')) {
+      version = TakeVersion(parts[0]);
+      if (!IsPlatformWord(version)) return malformed("malformed version");
+    }
     if (!IsPlatformWord(parts.back()) || parts.size() > 3) {
       return malformed(
           "expected os/architecture[/variant], such as linux/arm64");
@@ -130,7 +149,7 @@ Result<Platform> Platform::Parse(std::string_view text) {
     const Platform here = OfThisMachine();
     const std::string os = NormalOs(parts[0]);
     if (Contains(kOperatingSystems, os)) {
-      return Platform{os, here.architecture, here.variant, ""};
+      return Platform{os, here.architecture, here.variant, version};
     }
     const auto [architecture, variant] = NormalArchitecture(parts[0], "");
     if (Contains(kArchitectures, architecture)) {
@@ -140,8 +159,11 @@ Result<Platform> Platform::Parse(std::string_view text) {
         "unknown operating system or architecture; expected "
         "os/architecture[/variant], such as linux/arm64");
   }
-  return Normal({std::string(parts[0]), std::string(parts[1]),
-                 parts.size() == 3 ? std::string(parts[2]) : "", ""});
+  Platform platform =
+      Normal({std::string(parts[0]), std::string(parts[1]),
+              parts.size() == 3 ? std::string(parts[2]) : "", ""});
+  platform.os_version = version;
+  return platform;
 }
 
 Platform Platform::OfThisMachine() {
@@ -151,14 +173,22 @@ Platform Platform::OfThisMachine() {
 }
 
 int Platform::Match(const Platform& candidate) const {
+  if (!IsVersion(os_version, candidate.os_version)) return 0;
   const std::vector<Platform> runnable = RunnableOn(Normal(*this));
   const auto it =
       std::find(runnable.begin(), runnable.end(), Normal(candidate));
   return static_cast<int>(runnable.end() - it);
 }
 
+bool Platform::NeedsFeatures() const {
+  return std::any_of(os_features.begin(), os_features.end(),
+                     [](const auto& feature) { return feature != "win32k"; });
+}
+
 std::string Platform::Text() const {
-  std::string text = os + '/' + architecture;
+  std::string text = os;
+  if (!os_version.empty()) text += '(' + os_version + ')';
+  text += '/' + architecture;
   if (!variant.empty()) text += '/' + variant;
   return text;
 }

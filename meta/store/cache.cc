@@ -11,17 +11,16 @@
 #include <variant>
 
 #include "meta/image/json.h"
+#include "meta/image/layout_index.h"
 
 namespace imgmount {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr char kNameAnnotation[] = "org.opencontainers.image.ref.name";
 constexpr char kLayoutFile[] = "oci-layout";
 constexpr char kIndexFile[] = "index.json";
 constexpr char kIndexLock[] = "index";
 constexpr size_t kMaxLayoutBytes = 4 << 10;
-constexpr int kMaxIndexDepth = 4;
 constexpr std::string_view kLayoutVersion = R"({"imageLayoutVersion":"1.0.0"})";
 
 bool Exists(const fs::path& path) {
@@ -47,44 +46,13 @@ bool HasName(const nlohmann::ordered_json& descriptor, std::string_view name) {
   if (annotations == descriptor.end() || !annotations->is_object()) {
     return false;
   }
-  const auto it = annotations->find(kNameAnnotation);
+  const auto it = annotations->find(kRefNameAnnotation);
   return it != annotations->end() && it->is_string() && *it == name;
 }
 
-// skopeo and podman look for OCI's types alone in index.json. Docker's
-// documents are read just as well by them, and say themselves what they are.
-const char* OciMediaType(const std::string& media_type) {
-  if (media_type == kDockerManifest) return kOciManifest;
-  if (media_type == kDockerList) return kOciIndex;
-  return media_type.c_str();
-}
-
-nlohmann::ordered_json ToJson(const Descriptor& descriptor,
-                              const std::string& name) {
-  nlohmann::ordered_json json = {
-      {"mediaType", OciMediaType(descriptor.media_type)},
-      {"digest", descriptor.digest.text()},
-      {"size", descriptor.size}};
-  if (descriptor.platform) {
-    const Platform& platform = *descriptor.platform;
-    auto& out = json["platform"];
-    out = {{"architecture", platform.architecture}, {"os", platform.os}};
-    if (!platform.os_version.empty()) out["os.version"] = platform.os_version;
-    if (!platform.variant.empty()) out["variant"] = platform.variant;
-  }
-  if (!descriptor.artifact_type.empty()) {
-    json["artifactType"] = descriptor.artifact_type;
-  }
-  for (const auto& [key, value] : descriptor.annotations) {
-    json["annotations"][key] = value;
-  }
-  json["annotations"][kNameAnnotation] = name;
-  return json;
-}
-
-std::string NameOf(const Descriptor& descriptor) {
-  const auto it = descriptor.annotations.find(kNameAnnotation);
-  return it == descriptor.annotations.end() ? "" : it->second;
+nlohmann::ordered_json Named(Descriptor descriptor, const std::string& name) {
+  descriptor.annotations[kRefNameAnnotation] = name;
+  return DescriptorJson(descriptor);
 }
 
 }  // namespace
@@ -124,7 +92,7 @@ Result<Cache> Cache::Open(const fs::path& folder) {
   }
   IMGMOUNT_TRY(const FileLock lock, cache.Lock(kIndexLock));
   if (!Exists(cache.folder_ / kIndexFile)) {
-    IMGMOUNT_CHECK(WriteFile(cache.folder_ / kIndexFile, IndexJson({})));
+    IMGMOUNT_CHECK(WriteFile(cache.folder_ / kIndexFile, LayoutIndexJson({})));
   }
   if (!Exists(cache.folder_ / kLayoutFile)) {
     IMGMOUNT_CHECK(WriteFile(cache.folder_ / kLayoutFile, kLayoutVersion));
@@ -239,7 +207,7 @@ Result<std::vector<Cache::IndexEntry>> Cache::ListAll() const {
   IMGMOUNT_TRY(const auto descriptors, ReadIndex());
   std::vector<IndexEntry> images;
   for (const Descriptor& descriptor : descriptors) {
-    images.push_back({NameOf(descriptor), descriptor});
+    images.push_back({RefName(descriptor), descriptor});
   }
   return images;
 }
@@ -250,43 +218,27 @@ Result<std::vector<Cache::IndexEntry>> Cache::List() const {
   return images;
 }
 
-std::string Cache::IndexJson(const std::vector<IndexEntry>& images) {
-  nlohmann::ordered_json index = {
-      {"schemaVersion", 2},
-      {"mediaType", kOciIndex},
-      {"manifests", nlohmann::ordered_json::array()}};
-  for (const IndexEntry& image : images) {
-    index["manifests"].push_back(ToJson(image.descriptor, image.name));
-  }
-  return index.dump();
-}
-
 Result<Descriptor> Cache::FindName(std::string_view name) const {
   IMGMOUNT_TRY(const auto descriptors, ReadIndex());
-  return FindNamed(descriptors, name, layout_.string());
+  auto found = FindInLayout(descriptors, name, Reader());
+  if (!found) return Failure(std::move(found).error().In(layout_.string()));
+  return found->front();
 }
 
-Result<Descriptor> FindNamed(const std::vector<Descriptor>& descriptors,
-                             std::string_view name, const std::string& where) {
-  if (name.empty() && descriptors.size() == 1) return descriptors.front();
-  std::string there;
-  for (const Descriptor& descriptor : descriptors) {
-    const std::string its_name = NameOf(descriptor);
-    if (!name.empty() && its_name == name) return descriptor;
-    if (!there.empty()) there += ", ";
-    there += its_name.empty() ? descriptor.digest.text() : Quoted(its_name);
-  }
-  if (there.empty()) {
-    return Fail(ErrorCode::kNotFound, fmt::format("{}: has no images", where));
-  }
-  if (name.empty()) {
-    return Fail(
-        ErrorCode::kNotFound,
-        fmt::format("{}: has several images, name one: {}", where, there));
-  }
-  return Fail(ErrorCode::kNotFound,
-              fmt::format("{}: has no image {}; there is {}", where,
-                          Quoted(name), there));
+Result<ImageDocument> Cache::FindDocument(std::string_view selector) const {
+  IMGMOUNT_TRY(const auto descriptors, ReadIndex());
+  return FindLayoutDocument(descriptors, selector, Reader());
+}
+
+DocumentReader Cache::Reader() const {
+  return {.manifest =
+              [this](const Descriptor& descriptor) {
+                return ReadBlob(descriptor.digest, kMaxManifestBytes);
+              },
+          .config =
+              [this](const Descriptor& descriptor) {
+                return ReadBlob(descriptor.digest, kMaxConfigBytes);
+              }};
 }
 
 Status Cache::EditIndex(const std::string& name,
@@ -317,14 +269,14 @@ Status Cache::EditIndex(const std::string& name,
     }
     changed = true;
     if (descriptor != nullptr) {
-      *it++ = ToJson(*descriptor, name);
+      *it++ = Named(*descriptor, name);
       descriptor = nullptr;
     } else {
       it = manifests.erase(it);
     }
   }
   if (descriptor != nullptr) {
-    manifests.push_back(ToJson(*descriptor, name));
+    manifests.push_back(Named(*descriptor, name));
     changed = true;
   }
   if (!changed) return {};
@@ -343,52 +295,20 @@ Status Cache::RemoveName(const std::string& name) const {
 Result<Image> Cache::Find(const Reference& reference,
                           const Platform& platform) const {
   if (reference.digest) {
-    return Load({.media_type = {}, .digest = *reference.digest}, platform);
+    IMGMOUNT_TRY(std::string bytes,
+                 ReadBlob(*reference.digest, kMaxManifestBytes));
+    return SelectImage({std::move(bytes), "", *reference.digest}, platform,
+                       Reader());
   }
   IMGMOUNT_TRY(const Descriptor descriptor, FindName(reference.Canonical()));
   return Load(descriptor, platform);
 }
 
-Result<Image> Cache::Load(const Descriptor& published,
+Result<Image> Cache::Load(const Descriptor& descriptor,
                           const Platform& platform) const {
-  Descriptor descriptor = published;
-  std::optional<Digest> index_digest;
-  for (int depth = 0; depth <= kMaxIndexDepth; ++depth) {
-    IMGMOUNT_TRY(std::string bytes,
-                 ReadBlob(descriptor.digest, kMaxManifestBytes));
-    if (descriptor.size != 0 && descriptor.size != bytes.size()) {
-      return Fail(
-          ErrorCode::kCorrupt,
-          fmt::format("manifest {}: has {} bytes, its descriptor says "
-                      "{}",
-                      descriptor.digest.text(), bytes.size(), descriptor.size));
-    }
-    IMGMOUNT_TRY(const auto document,
-                 ParseManifestOrIndex(bytes, descriptor.media_type));
-    if (const auto* index = std::get_if<Index>(&document)) {
-      if (!index_digest) index_digest = descriptor.digest;
-      IMGMOUNT_TRY(descriptor, SelectPlatform(*index, platform));
-      continue;
-    }
-    const Descriptor& config = std::get<Manifest>(document).config;
-    IMGMOUNT_TRY(std::string config_json,
-                 ReadBlob(config.digest, kMaxConfigBytes));
-    IMGMOUNT_TRY(Image image,
-                 Image::Make(std::move(bytes), descriptor.media_type,
-                             std::move(config_json), index_digest,
-                             descriptor.digest.algorithm()));
-    // An entry of an index that told no platform: its config does.
-    if (index_digest && !descriptor.platform &&
-        platform.Match(image.config.platform) == 0) {
-      return Fail(ErrorCode::kNotFound,
-                  fmt::format("no image for platform {}; there is {}",
-                              platform.Text(), image.config.platform.Text()));
-    }
-    return image;
-  }
-  return Fail(ErrorCode::kCorrupt,
-              fmt::format("{}: indexes within indexes, more than {}",
-                          published.digest.text(), kMaxIndexDepth));
+  const DocumentReader reader = Reader();
+  IMGMOUNT_TRY(const ImageDocument document, DocumentOf({descriptor}, reader));
+  return SelectImage(document, platform, reader);
 }
 
 }  // namespace imgmount

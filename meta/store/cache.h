@@ -32,6 +32,7 @@
 #include "meta/image/image.h"
 #include "meta/image/platform.h"
 #include "meta/image/reference.h"
+#include "meta/image/select_image.h"
 
 namespace imgmount {
 
@@ -79,25 +80,29 @@ class Cache {
   Result<std::vector<IndexEntry>> List() const;
   // With those, whose name is "".
   Result<std::vector<IndexEntry>> ListAll() const;
-  // The descriptor of that name; "" is the only image, when there is just one.
-  // kNotFound lists those that are there.
+  // The (first) descriptor of that name; "" is the only image, when there is
+  // just one. kNotFound lists those that are there.
   Result<Descriptor> FindName(std::string_view name) const;
+  // What a selector of FindInLayout() stands for.
+  Result<ImageDocument> FindDocument(std::string_view selector) const;
   // Points `name` at the descriptor (a tag moves). Under the cache's lock.
   // index.json has OCI's media types for Docker's, so that others find them.
   Status SetName(const std::string& name, const Descriptor& descriptor) const;
   Status RemoveName(const std::string& name) const;
 
-  // The bytes of an index.json with these.
-  static std::string IndexJson(const std::vector<IndexEntry>& images);
 
   // The image a name or digest resolves to, from blobs that are here; no
   // network. kNotFound when name, manifest or config is missing, and when an
   // index has no image for the platform.
   Result<Image> Find(const Reference& reference,
                      const Platform& platform) const;
-  // The same from a descriptor: follows an index to the platform.
+  // The same from a descriptor (its size counts): follows an index to the
+  // platform.
   Result<Image> Load(const Descriptor& descriptor,
                      const Platform& platform) const;
+
+  // Manifests and configs out of blobs; refers to this.
+  DocumentReader Reader() const;
 
  private:
   explicit Cache(std::filesystem::path folder, std::filesystem::path layout)
@@ -111,11 +116,6 @@ class Cache {
   std::filesystem::path folder_;  // derived files
   std::filesystem::path layout_;  // blobs and index.json
 };
-
-// The descriptor of that name in the index of a layout at `where`, as
-// Cache::FindName().
-Result<Descriptor> FindNamed(const std::vector<Descriptor>& descriptors,
-                             std::string_view name, const std::string& where);
 
 }  // namespace imgmount
 

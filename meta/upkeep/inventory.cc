@@ -19,7 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kMaxIndexDepth = 4;
 constexpr char kPartial[] = "imgmount/partial/";
 constexpr char kTrees[] = "imgmount/trees/";
 constexpr char kProfiles[] = "imgmount/starts/";
