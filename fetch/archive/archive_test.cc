@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "fetch/archive/docker_archive.h"
+#include "fetch/archive/image_file.h"
 #include "fetch/archive/oci_archive.h"
 #include "fetch/archive/tar_files.h"
 #include "fetch/find/open_image.h"
@@ -190,6 +191,66 @@ TEST_F(ArchiveTest, ALyingArchiveIsRefused) {
   const auto blob = Pull("oci-archive:" + Write("c.tar", tar));
   ASSERT_FALSE(blob);
   EXPECT_EQ(blob.error().code(), ErrorCode::kCorrupt);
+}
+
+TEST_F(ArchiveTest, TheOtherKindOfArchiveIsNamed) {
+  const TestImage image({LayerTar(), LayerTar()});
+  const std::string docker = Write("x.tar", DockerTar(image, LayerTar()));
+  const std::string oci = Write("y.tar", OciTar(image));
+  EXPECT_THAT(ErrorOf(Pull("oci-archive:" + docker)),
+              HasSubstr("write docker-archive:" + docker));
+  EXPECT_THAT(ErrorOf(Pull("docker-archive:" + oci)),
+              HasSubstr("write oci-archive:" + oci));
+  EXPECT_EQ(TransportOf(docker), "docker-archive:");
+  EXPECT_EQ(TransportOf(oci), "oci-archive:");
+  EXPECT_EQ(TransportOf(Write("z", testing::Gzip(OciTar(image)))),
+            "oci-archive:");
+  EXPECT_EQ(TransportOf(Write("text", "hello")), "");
+  EXPECT_EQ(TransportOf(folder_.path()), "");
+  EXPECT_EQ(TransportOf(folder_.path() / "none"), "");
+  Write("oci-layout", "{}");
+  EXPECT_EQ(TransportOf(folder_.path()), "oci:");
+}
+
+TEST_F(ArchiveTest, ALinkToNowhereIsNamed) {
+  const TestImage one({LayerTar()});
+  const auto pulled =
+      Pull("docker-archive:" +
+           Write("x.tar",
+                 TarBuilder()
+                     .File("1.json", one.config)
+                     .Symlink("b/layer.tar", "../a/layer.tar")
+                     .File("manifest.json",
+                           R"([{"Config":"1.json","Layers":["b/layer.tar"]}])")
+                     .Build()));
+  ASSERT_FALSE(pulled);
+  EXPECT_EQ(pulled.error().code(), ErrorCode::kCorrupt);
+  EXPECT_THAT(ErrorOf(pulled),
+              HasSubstr("b/layer.tar is a link to a/layer.tar, which is not"));
+}
+
+// As Go's archive/tar has it, in which docker load and podman read them.
+TEST_F(ArchiveTest, SpecialHeadersWithoutAnEntryAreTheEnd) {
+  const TestImage image({LayerTar()});
+  std::string tar = OciTar(image);
+  tar.resize(tar.size() - 1024);
+  tar +=
+      TarBuilder().File("x", "").Pax("mtime", "5").Build(false).substr(0, 1024);
+  tar += std::string(1024, '\0');
+  const auto pulled = Pull("oci-archive:" + Write("x.tar", tar));
+  EXPECT_EQ(pulled, image.manifest_digest().text()) << ErrorOf(pulled);
+}
+
+TEST_F(ArchiveTest, SizesBindWhatIndexJsonNames) {
+  const TestImage image({LayerTar()});
+  std::string tar = OciTar(image);
+  const std::string size = fmt::format("\"size\":{}", image.manifest.size());
+  ASSERT_NE(tar.find(size), std::string::npos);
+  tar[tar.find(size) + size.size() - 1] ^= 1;
+  const auto pulled = Pull("oci-archive:" + Write("x.tar", tar));
+  ASSERT_FALSE(pulled);
+  EXPECT_EQ(pulled.error().code(), ErrorCode::kCorrupt);
+  EXPECT_THAT(ErrorOf(pulled), HasSubstr("its descriptor says"));
 }
 
 TEST_F(ArchiveTest, WhatIsNoArchiveIsTold) {

@@ -14,6 +14,7 @@
 #include "fetch/http/content_range.h"
 #include "meta/image/image_config.h"
 #include "meta/image/json.h"
+#include "meta/image/layout_index.h"
 #include "meta/image/reference.h"
 #include "meta/layer/first_pass.h"
 
@@ -54,6 +55,12 @@ Result<std::vector<SavedImage>> ParseImages(std::string_view text) {
 }
 
 Result<std::vector<SavedImage>> ReadImages(const TarFiles& files) {
+  if (!files.Has("manifest.json") && files.Has("index.json")) {
+    return Fail(ErrorCode::kNotFound,
+                fmt::format("{0}: is an oci-archive and no docker-archive; "
+                            "write oci-archive:{0}",
+                            files.name()));
+  }
   IMGMOUNT_TRY(const std::string text,
                files.ReadText(kManifestFile, kMaxManifestFile));
   auto images = ParseImages(text);
@@ -68,14 +75,13 @@ Result<std::vector<SavedImage>> ReadImages(const TarFiles& files) {
 }
 
 std::string ListOf(const std::vector<SavedImage>& images) {
-  std::string list;
+  std::vector<std::string> words;
   for (size_t i = 0; i < images.size(); ++i) {
-    if (i > 0) list += ", ";
-    list += images[i].tags.empty()
-                ? fmt::format("@{}", i)
-                : fmt::format("{}", fmt::join(images[i].tags, ", "));
+    const auto& tags = images[i].tags;
+    words.insert(words.end(), tags.begin(), tags.end());
+    if (tags.empty()) words.push_back(fmt::format("@{}", i));
   }
-  return list;
+  return ChoiceOf(words);
 }
 
 // "app:1" and "docker.io/library/app:1" are the same tag.
@@ -90,7 +96,7 @@ Result<SavedImage> Choose(const std::vector<SavedImage>& images,
   if (reference.empty()) {
     if (images.size() == 1) return images.front();
     return Fail(ErrorCode::kNotFound,
-                fmt::format("{}: has several images, name one: {}", file,
+                fmt::format("{}: has several images, name one:{}", file,
                             ListOf(images)));
   }
   if (reference.starts_with('@')) {
@@ -106,7 +112,7 @@ Result<SavedImage> Choose(const std::vector<SavedImage>& images,
     }
   }
   return Fail(ErrorCode::kNotFound,
-              fmt::format("{}: has no image {}; there is {}", file, reference,
+              fmt::format("{}: has no image {}; there is{}", file, reference,
                           ListOf(images)));
 }
 

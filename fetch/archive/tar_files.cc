@@ -12,6 +12,7 @@
 
 #include "fetch/archive/decompress.h"
 #include "meta/layer/first_pass.h"
+#include "meta/tar/tar_header.h"
 
 namespace imgmount {
 namespace {
@@ -20,6 +21,7 @@ namespace fs = std::filesystem;
 
 constexpr size_t kMaxEntries = 100'000;
 constexpr int kMaxLinks = 8;
+constexpr size_t kMaxRest = 1 << 20;
 
 // "./blobs//x" as "blobs/x". Only ever looked up, so ".." does no harm.
 std::string Normalised(const fs::path& path) {
@@ -87,6 +89,17 @@ Result<TarFiles> TarFiles::FromFile(UniqueFd archive, std::string name,
   return files;
 }
 
+// Special headers with nothing behind them are a tar's end, as layers have it.
+bool TarFiles::IsAtEnd(archive& reader) const {
+  std::string rest(kMaxRest, '\0');
+  const auto n =
+      ReadAt(fd_.get(), std::as_writable_bytes(std::span(rest)),
+             static_cast<uint64_t>(archive_read_header_position(&reader)));
+  if (!n) return false;
+  rest.resize(*n);
+  return EndsAfterSpecialHeaders(rest);
+}
+
 Status TarFiles::List() {
   const ArchiveReader reader(archive_read_new());
   archive_read_support_format_tar(reader.get());
@@ -104,6 +117,7 @@ Status TarFiles::List() {
     archive_entry* entry = nullptr;
     const int status = archive_read_next_header(reader.get(), &entry);
     if (status == ARCHIVE_EOF) return {};
+    if (status == ARCHIVE_FATAL && IsAtEnd(*reader)) return {};
     // ARCHIVE_WARN is about names that are no text, which is no matter here.
     if (status != ARCHIVE_OK && status != ARCHIVE_WARN) return failed();
     const char* path = archive_entry_pathname(entry);
@@ -136,8 +150,13 @@ Result<TarFiles::Run> TarFiles::Find(const std::string& path) const {
   for (int links = 0; links <= kMaxLinks; ++links) {
     const auto found = entries_.find(wanted);
     if (found == entries_.end()) {
-      return Fail(ErrorCode::kNotFound,
-                  fmt::format("{}: has no file {}", name_, path));
+      if (links == 0) {
+        return Fail(ErrorCode::kNotFound,
+                    fmt::format("{}: has no file {}", name_, path));
+      }
+      return Fail(ErrorCode::kCorrupt,
+                  fmt::format("{}: {} is a link to {}, which is not in it",
+                              name_, path, wanted));
     }
     if (found->second.link.empty()) return found->second.run;
     wanted = found->second.link;

@@ -16,6 +16,8 @@
 #include "meta/base/file.h"
 #include "meta/base/result.h"
 
+struct archive;
+
 namespace imgmount {
 
 class TarFiles {
@@ -52,6 +54,7 @@ class TarFiles {
   };
   TarFiles() = default;
   Status List();
+  bool IsAtEnd(archive& reader) const;
 
   std::string name_;
   UniqueFd fd_;

@@ -51,7 +51,11 @@ Result<NamedImage> OpenRegistryImage(const ImageName& name,
   IMGMOUNT_TRY(
       const RegistriesConf conf,
       RegistriesConf::Load(config.registries_conf, config.environment));
-  IMGMOUNT_TRY(const auto candidates, CandidatesFor(name, conf));
+  const auto parsed = CandidatesFor(name, conf);
+  if (!parsed) {
+    return Failure(WithTransport(parsed.error(), name.reference));
+  }
+  const std::vector<Candidate>& candidates = *parsed;
   const auto open = [&](const Reference& reference) {
     return OpenRegistry(reference, conf, config);
   };
@@ -141,7 +145,9 @@ Result<NamedImage> Open(const std::string& image, const FetchConfig& config) {
     case Transport::kDockerArchive:
       break;
   }
-  return OpenFileImage(parsed, image, platform, config);
+  auto opened = OpenFileImage(parsed, image, platform, config);
+  if (opened) return opened;
+  return Failure(WithTransport(opened.error(), image));
 }
 
 }  // namespace

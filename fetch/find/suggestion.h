@@ -10,8 +10,13 @@
 
 namespace imgmount {
 
-// The error; where it says that there is no such image, with a cached one that
-// has a similar name behind it. (Registries deny what they do not have.)
+// The error, with "; did you mean oci:./dir?" behind it if something lies at
+// the path that `image` is or names which another transport reads.
+Error WithTransport(const Error& error, std::string_view image);
+
+// The error; where it says that there is no such image, with what may have been
+// meant behind it: a file of that name, else a cached image of a similar one.
+// (Registries deny what they do not have.)
 Error WithSuggestion(const Error& error, std::string_view name,
                      const Cache& cache);
 

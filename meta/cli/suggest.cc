@@ -37,7 +37,8 @@ size_t Distance(std::string_view a, std::string_view b) {
 
 std::string Closest(std::string_view word,
                     const std::vector<std::string>& candidates) {
-  size_t least = std::max<size_t>(word.size() / kLettersPerError, 1) + 1;
+  const size_t last = word.size() - (word.rfind('/') + 1);  // npos + 1 is 0
+  size_t least = std::max<size_t>(last / kLettersPerError, 1) + 1;
   std::string closest;
   for (const std::string& candidate : candidates) {
     const size_t distance = Distance(word, candidate);

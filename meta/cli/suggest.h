@@ -11,7 +11,8 @@ namespace imgmount {
 
 // The candidate with the fewest typing errors to `word` (a letter too many,
 // missing, wrong, or two swapped); "" where none is close: more than one error
-// for three letters.
+// for three letters of the last component, as long paths that begin alike are
+// not alike.
 std::string Closest(std::string_view word,
                     const std::vector<std::string>& candidates);
 

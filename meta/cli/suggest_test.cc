@@ -27,6 +27,13 @@ TEST(SuggestTest, SuggestsNothingFarOff) {
   EXPECT_EQ(Closest("nginx", {}), "");
 }
 
+TEST(SuggestTest, ComparesLongPathsByTheirEnds) {
+  const std::vector<std::string> paths = {
+      "oci-archive:/home/me/images/web.tar"};
+  EXPECT_EQ(Closest("oci-archive:/home/me/images/app.tar", paths), "");
+  EXPECT_EQ(Closest("oci-archive:/home/me/images/wbe.tar", paths), paths[0]);
+}
+
 TEST(SuggestTest, EndsAMessage) {
   EXPECT_EQ(DidYouMean("alpin", kImages), "; did you mean alpine?");
   EXPECT_EQ(DidYouMean("mysql", kImages), "");
