@@ -90,7 +90,6 @@ class Cache {
   Status SetName(const std::string& name, const Descriptor& descriptor) const;
   Status RemoveName(const std::string& name) const;
 
-
   // The image a name or digest resolves to, from blobs that are here; no
   // network. kNotFound when name, manifest or config is missing, and when an
   // index has no image for the platform.
