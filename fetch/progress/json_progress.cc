@@ -70,7 +70,7 @@ void JsonProgress::OnLayer(const Digest& layer, Step step, uint64_t done,
 
 void JsonProgress::OnLayerNotice(const Digest& layer, const std::string& text) {
   const MutexLock lock(mutex_);
-  told_.erase(layer);
+  last_events_.erase(layer);
   Print(out_, {{"status", text},
                {"progressDetail", Json::object()},
                {"id", std::string(layer.short_hex())}});
