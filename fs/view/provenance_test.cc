@@ -117,9 +117,8 @@ TEST_F(ProvenanceTest, KnowsLayersAlone) {
 
 TEST_F(ProvenanceTest, ListsItsNames) {
   const UnionTree* tree = *states_.AsOf(1);
-  const Provenance provenance(*tree, infos_, 0, 0, [this](size_t layers) {
-    return states_.AsOf(layers);
-  });
+  const Provenance provenance(
+      *tree, infos_, 0, [this](size_t layers) { return states_.AsOf(layers); });
   const auto names = [&](const char* path) {
     return *provenance.Names(*tree->Get(*tree->Resolve(path)));
   };
