@@ -117,9 +117,11 @@ Status TarFiles::List() {
     archive_entry* entry = nullptr;
     const int status = archive_read_next_header(reader.get(), &entry);
     if (status == ARCHIVE_EOF) return {};
-    if (status == ARCHIVE_FATAL && IsAtEnd(*reader)) return {};
     // ARCHIVE_WARN is about names that are no text, which is no matter here.
-    if (status != ARCHIVE_OK && status != ARCHIVE_WARN) return failed();
+    if (status != ARCHIVE_OK && status != ARCHIVE_WARN) {
+      if (IsAtEnd(*reader)) return {};
+      return failed();
+    }
     const char* path = archive_entry_pathname(entry);
     if (path == nullptr) continue;
     if (entries_.size() >= kMaxEntries) {

@@ -63,8 +63,11 @@ Attempt<HttpResponse> RegistryClient::Ask(const Question& question,
     return answer;
   }
   auto other = AskIn(second, question, send);
+  // Who has a bad moment in the other scheme speaks it: a TLS server that wants
+  // a client's certificate, say, which greets plain HTTP with a 400.
   const bool tells_more = other || reached() ||
                           other.error().kind == Kind::kFinal ||
+                          other.error().kind == Kind::kTransient ||
                           other.error().kind == Kind::kStop;
   return tells_more ? std::move(other) : std::move(answer);
 }

@@ -104,7 +104,9 @@ constexpr GoType kImageOfJson{Kind::kStruct, kImageName, nullptr,
 Result<std::string> FormatInspected(const Template& format,
                                     const nlohmann::ordered_json& inspected) {
   if (auto text = format.Execute(inspected, kImage)) return text;
-  if (auto text = format.ExecuteRaw(inspected)) return text;
+  // Objects are Go's maps there, which are printed in the order of their keys.
+  const nlohmann::ordered_json sorted = nlohmann::json(inspected);
+  if (auto text = format.ExecuteRaw(sorted)) return text;
   return format.Execute(inspected, kImageOfJson);
 }
 
