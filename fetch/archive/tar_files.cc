@@ -90,11 +90,10 @@ Result<TarFiles> TarFiles::FromFile(UniqueFd archive, std::string name,
 }
 
 // Special headers with nothing behind them are a tar's end, as layers have it.
-bool TarFiles::IsAtEnd(archive& reader) const {
+bool TarFiles::IsEnd(uint64_t offset) const {
   std::string rest(kMaxRest, '\0');
   const auto n =
-      ReadAt(fd_.get(), std::as_writable_bytes(std::span(rest)),
-             static_cast<uint64_t>(archive_read_header_position(&reader)));
+      ReadAt(fd_.get(), std::as_writable_bytes(std::span(rest)), offset);
   if (!n) return false;
   rest.resize(*n);
   return EndsAfterSpecialHeaders(rest);
@@ -113,13 +112,20 @@ Status TarFiles::List() {
   if (archive_read_open_fd(reader.get(), fd_.get(), 64 << 10) != ARCHIVE_OK) {
     return failed();
   }
+  archive_entry* entry = nullptr;
   while (true) {
-    archive_entry* entry = nullptr;
+    // After a failure it tells no position any more.
+    if (entry != nullptr &&
+        archive_read_data_skip(reader.get()) < ARCHIVE_WARN) {
+      return failed();
+    }
+    const auto at =
+        static_cast<uint64_t>(archive_filter_bytes(reader.get(), 0));
     const int status = archive_read_next_header(reader.get(), &entry);
     if (status == ARCHIVE_EOF) return {};
     // ARCHIVE_WARN is about names that are no text, which is no matter here.
     if (status != ARCHIVE_OK && status != ARCHIVE_WARN) {
-      if (IsAtEnd(*reader)) return {};
+      if (IsEnd(at)) return {};
       return failed();
     }
     const char* path = archive_entry_pathname(entry);

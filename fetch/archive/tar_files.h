@@ -16,8 +16,6 @@
 #include "meta/base/file.h"
 #include "meta/base/result.h"
 
-struct archive;
-
 namespace imgmount {
 
 class TarFiles {
@@ -54,7 +52,7 @@ class TarFiles {
   };
   TarFiles() = default;
   Status List();
-  bool IsAtEnd(archive& reader) const;
+  bool IsEnd(uint64_t offset) const;
 
   std::string name_;
   UniqueFd fd_;

@@ -105,7 +105,12 @@ Result<std::string> FormatInspected(const Template& format,
                                     const nlohmann::ordered_json& inspected) {
   if (auto text = format.Execute(inspected, kImage)) return text;
   // Objects are Go's maps there, which are printed in the order of their keys.
-  const nlohmann::ordered_json sorted = nlohmann::json(inspected);
+  nlohmann::json members = inspected;
+  // Engines tell these also where there is nothing to tell.
+  for (const char* name : {"Author", "Comment"}) {
+    if (!members.contains(name)) members[name] = "";
+  }
+  const nlohmann::ordered_json sorted = members;
   if (auto text = format.ExecuteRaw(sorted)) return text;
   return format.Execute(inspected, kImageOfJson);
 }

@@ -2,6 +2,7 @@
 """What imghistory, imginspect and imgdiff print."""
 
 import json
+import os
 import tarfile
 
 import harness
@@ -34,12 +35,15 @@ class HistoryOfNginx(harness.EndToEnd):
                 if not step.get("empty_layer")]
 
     def bytes_added(self):
-        """Bytes of file contents in each layer, newest first."""
+        """Bytes of file contents and of symlinks' targets in each layer, newest
+        first."""
         sizes = []
         for layer in self.manifest["layers"]:
             path = NGINX / "blobs" / layer["digest"].replace(":", "/")
             with tarfile.open(path) as archive:
-                sizes.append(sum(e.size for e in archive if e.isfile()))
+                sizes.append(sum(
+                    len(os.fsencode(e.linkname)) if e.issym() else e.size
+                    for e in archive if e.isfile() or e.issym()))
         return sizes[::-1]
 
     def test_it_has_a_row_for_every_step_newest_first(self):
