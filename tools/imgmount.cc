@@ -253,57 +253,50 @@ Result<std::string> HistoryText(const LocalImage& local) {
       HistoryHeaders(), rows);
 }
 
-// The images of a mount as what was asked for, served until it ends.
-class Shown {
- public:
-  Shown(const Arguments& args, const std::vector<LocalImage>& images,
-        const MountOptions& mount_options)
-      : args_(args), images_(images) {
-    const auto budget = std::make_shared<ReadBudget>();
-    for (const LocalImage& local : images) {
-      views_.push_back(std::make_unique<ImageViews>(
-          local.layers, local.image, local.cache,
-          ViewOptions{.uid = mount_options.uid,
-                      .gid = mount_options.gid,
-                      .provenance = args.provenance,
-                      .budget = budget,
-                      .log = [](std::string_view line) { Log(line); }}));
-    }
-  }
-
-  Status Serve(const SessionConfig& config,
-               const std::function<void()>& ready) {
-    if (args_.all || args_.all_platforms()) return ServeSeveral(config, ready);
-    const size_t layers = images_.front().layer_count;
-    IMGMOUNT_TRY(const auto view, args_.layer
-                                      ? views_.front()->Alone(*args_.layer)
-                                      : views_.front()->Rootfs(layers));
-    return RunSession(view->fs(), args_.push, config, ready);
-  }
-
- private:
-  Status ServeSeveral(const SessionConfig& config,
-                      const std::function<void()>& ready) {
-    ComposedFs fs(views_.front()->OwnAttributes());
-    for (size_t i = 0; i < images_.size(); ++i) {
-      const LocalImage& local = images_[i];
-      const std::string name = DirectoryName(local.platform);
-      if (!args_.all) {
-        views_[i]->AddAsOf(fs, kRootIno, name, local.layer_count);
-        continue;
-      }
-      IMGMOUNT_TRY(std::string history, HistoryText(local));
-      const Ino directory =
-          args_.all_platforms() ? fs.AddDirectory(kRootIno, name) : kRootIno;
-      views_[i]->AddAll(fs, directory, local.layer_count, std::move(history));
-    }
-    return RunSession(fs, args_.push, config, ready);
-  }
-
-  const Arguments& args_;
-  const std::vector<LocalImage>& images_;
-  std::vector<std::unique_ptr<ImageViews>> views_;
+// The images of a mount as what was asked for.
+struct ShownImages {
+  std::vector<std::unique_ptr<ImageViews>> views;  // outlive the rest
+  std::shared_ptr<const ImageView> view;
+  std::optional<ComposedFs> composed;
 };
+
+Result<std::shared_ptr<const FileSystem>> Show(
+    const Arguments& args, const std::vector<LocalImage>& images,
+    const MountOptions& mount_options) {
+  const auto shown = std::make_shared<ShownImages>();
+  const auto budget = std::make_shared<ReadBudget>();
+  for (const LocalImage& local : images) {
+    shown->views.push_back(std::make_unique<ImageViews>(
+        local.layers, local.image, local.cache,
+        ViewOptions{.uid = mount_options.uid,
+                    .gid = mount_options.gid,
+                    .provenance = args.provenance,
+                    .budget = budget,
+                    .log = [](std::string_view line) { Log(line); }}));
+  }
+  ImageViews& first = *shown->views.front();
+  if (!args.all && !args.all_platforms()) {
+    IMGMOUNT_TRY(shown->view, args.layer
+                                  ? first.Alone(*args.layer)
+                                  : first.Rootfs(images.front().layer_count));
+    return std::shared_ptr<const FileSystem>(shown, &shown->view->fs());
+  }
+  ComposedFs& fs = shown->composed.emplace(first.OwnAttributes());
+  for (size_t i = 0; i < images.size(); ++i) {
+    const LocalImage& local = images[i];
+    const std::string name = DirectoryName(local.platform);
+    if (!args.all) {
+      shown->views[i]->AddAsOf(fs, kRootIno, name, local.layer_count);
+      continue;
+    }
+    IMGMOUNT_TRY(std::string history, HistoryText(local));
+    const Ino directory =
+        args.all_platforms() ? fs.AddDirectory(kRootIno, name) : kRootIno;
+    shown->views[i]->AddAll(fs, directory, local.layer_count,
+                            std::move(history));
+  }
+  return std::shared_ptr<const FileSystem>(shown, &fs);
+}
 
 Status MountImage(const Arguments& args, const ToolIo& io) {
   IMGMOUNT_TRY(const MountOptions options,
@@ -315,14 +308,16 @@ Status MountImage(const Arguments& args, const ToolIo& io) {
                  OpenFile(args.log_file, O_WRONLY | O_CREAT | O_APPEND, 0644));
   }
   IMGMOUNT_TRY(auto images, OpenImages(args, io));
-  // A full disk, or a cache that may only be read, has no such lock.
-  std::optional<Result<FileLock>> mounting;
-  const SessionConfig config{.mount_point = mount_point,
-                             .name = args.image,
-                             .options = options,
-                             .on_mounting = [&, cache = images.front().cache] {
-                               mounting = cache.Lock("mounting");
-                             }};
+  const auto lock = [cache = images.front().cache]() -> std::shared_ptr<void> {
+    auto mounting = cache.Lock("mounting");
+    // A full disk, or a cache that may only be read, has no such lock.
+    if (!mounting) return nullptr;
+    return std::make_shared<FileLock>(*std::move(mounting));
+  };
+  const MountConfig config{.mount_point = mount_point,
+                           .name = args.image,
+                           .options = options,
+                           .lock = lock};
 
   const auto serve = [&](const std::function<void()>& ready) -> Status {
     if (log_file) {
@@ -340,10 +335,12 @@ Status MountImage(const Arguments& args, const ToolIo& io) {
         Log("imgcache will not show this mount: " + record.error().message());
       }
     }
-    const Status served = Shown(args, images, options).Serve(config, [&] {
-      mounting.reset();
-      if (ready) ready();
-    });
+    IMGMOUNT_TRY(auto shown, Show(args, images, options));
+    const Status served =
+        args.foreground
+            ? RunSession(*shown, args.push, config, ready)
+            : RunKeptSession(std::move(shown), args.push, config, ready);
+    shown.reset();
     images.clear();  // their use locks, before the records
     SetLogSink({});
     return served;

@@ -16,6 +16,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <span>
 
@@ -44,6 +45,7 @@ class Keeper {
     ::sigprocmask(SIG_BLOCK, &awaited_, &before_);
     signals_ = UniqueFd(::signalfd(-1, &awaited_, SFD_CLOEXEC | SFD_NONBLOCK));
     if (!signals_) return FailErrno("signals", errno);
+    IMGMOUNT_TRY(journal_, RequestJournal::Open(config_.journal));
     Status status = StartServer();
     while (status && !ended_) status = Await();
     if (config_.on_server) config_.on_server(0);
@@ -102,6 +104,10 @@ class Keeper {
     if (ending_ || (WIFEXITED(status) && WEXITSTATUS(status) == kServerEnded)) {
       ended_ = true;
       return {};
+    }
+    // It could not even begin, and the next one could not either.
+    if (WIFEXITED(status) && !journal_->has_init()) {
+      return Fail(ErrorCode::kMount, "the mount cannot be served");
     }
     if (!std::exchange(replacing_, false)) {
       config_.log(fmt::format("the server ended {}; starting another",
@@ -165,6 +171,7 @@ class Keeper {
   sigset_t awaited_ = {};
   sigset_t before_ = {};
   UniqueFd signals_;
+  std::unique_ptr<RequestJournal> journal_;  // only looked at
   pid_t server_ = 0;
   bool upgraded_ = false;   // the next servers are the installed program
   bool replacing_ = false;  // the server was killed for that

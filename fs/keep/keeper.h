@@ -45,8 +45,8 @@ struct KeeperConfig {
 };
 
 // Keeps the mount served until it is unmounted, or until SIGTERM, SIGINT or
-// SIGHUP comes; no server is left then. SIGUSR2 makes the installed program the
-// next server.
+// SIGHUP comes; no server is left then. kMount: the first server ended before
+// it answered anything. SIGUSR2 makes the installed program the next server.
 Status KeepServed(const KeeperConfig& config);
 
 }  // namespace imgmount

@@ -47,6 +47,7 @@ class KeeperTest : public ::testing::Test {
   }
 
   void Start() {
+    Introduce();
     keeper_ = ::fork();
     if (keeper_ == 0) {
       kernel_.Reset();
@@ -59,6 +60,7 @@ class KeeperTest : public ::testing::Test {
   int Serve() {
     auto journal = RequestJournal::Open(config_.journal);
     if (!journal) return 1;
+    if (cannot_begin_) return 1;
     Event('s', std::to_string(::getpid()));
     std::vector<std::byte> request(FUSE_MIN_READ_BUFFER);
     while (true) {
@@ -76,6 +78,25 @@ class KeeperTest : public ::testing::Test {
       const iovec part = {&answer, sizeof answer};
       (void)(*journal)->Write(config_.device, {&part, 1});
     }
+  }
+
+  // As the kernel and the first server do.
+  void Introduce() {
+    auto journal = RequestJournal::Open(memory_.get());
+    ASSERT_TRUE(journal);
+    if (introduced_ || cannot_begin_) return;
+    introduced_ = true;
+    fuse_in_header init = {};
+    init.len = sizeof init;
+    init.opcode = FUSE_INIT;
+    init.unique = ++unique_;
+    ASSERT_GT(::send(kernel_.get(), &init, sizeof init, 0), 0);
+    std::vector<std::byte> request(FUSE_MIN_READ_BUFFER);
+    ASSERT_GT((*journal)->Read(device_.get(), request), 0);
+    fuse_out_header answer = {sizeof answer, 0, init.unique};
+    const iovec part = {&answer, sizeof answer};
+    ASSERT_GT((*journal)->Write(device_.get(), {&part, 1}), 0);
+    ASSERT_GT(::recv(kernel_.get(), &answer, sizeof answer, 0), 0);
   }
 
   void Event(char kind, std::string_view text) {
@@ -125,6 +146,8 @@ class KeeperTest : public ::testing::Test {
   KeeperConfig config_;
   pid_t keeper_ = 0;
   uint64_t unique_ = 0;
+  bool introduced_ = false;
+  bool cannot_begin_ = false;
 };
 
 TEST_F(KeeperTest, StartsAnotherServerWhenOneDies) {
@@ -161,6 +184,12 @@ TEST_F(KeeperTest, ARequestThatKillsServersIsRefusedAlone) {
   Start();
   EXPECT_EQ(Ask(666), -EIO);
   EXPECT_EQ(Ask(), -EPERM);
+}
+
+TEST_F(KeeperTest, AServerThatCannotBeginIsNotTriedAgain) {
+  cannot_begin_ = true;
+  Start();
+  EXPECT_EQ(WEXITSTATUS(KeepersStatus()), 1);
 }
 
 TEST_F(KeeperTest, TooManyDeathsAndTheMountAnswersEio) {

@@ -68,6 +68,8 @@ std::string ReadToEnd(int fd) {
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) break;
     text.append(buffer, static_cast<size_t>(n));
+    // Nothing more comes, though the other end may stay open.
+    if (static_cast<uint8_t>(text[0]) == kReady) break;
   }
   return text;
 }

@@ -62,7 +62,7 @@ class Mounted {
                    bool in_a_part = false) {
     const auto parsed = MountOptions::Parse(options, ::geteuid() == 0);
     EXPECT_TRUE(parsed);
-    SessionConfig config;
+    MountConfig config;
     config.mount_point = fs::canonical(folder_.path());
     config.name = "test,image:1";
     config.options = *parsed;
@@ -465,7 +465,7 @@ TEST(CheckMountPoint, SaysWhatIsWrongWithIt) {
 TEST(RunSession, ReportsWhyItCannotMount) {
   TestImage image({TestLayer()});
   const auto reader = TreeReader::Make(image.tree(), image.opener());
-  SessionConfig config;
+  MountConfig config;
   config.mount_point = "/nowhere/at/all";
   config.name = "x";
   const ImageFs fs(image.tree(), *reader);

@@ -1,38 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
-// A mount from its beginning to its end, in the calling process.
+// A mount from its beginning to its end.
 #ifndef IMGMOUNT_FS_MOUNT_SESSION_H_
 #define IMGMOUNT_FS_MOUNT_SESSION_H_
 
-#include <filesystem>
 #include <functional>
-#include <string>
+#include <memory>
 
 #include "fs/file_system.h"
-#include "fs/mount/mount_options.h"
+#include "fs/mount/fuse_mount.h"
 #include "meta/base/result.h"
 
 namespace imgmount {
 
-struct SessionConfig {
-  std::filesystem::path mount_point;  // canonical: see CheckMountPoint
-  std::string name;                   // shown as the mount's source
-  MountOptions options;
-  // Called before it is looked once more whether something is mounted there,
-  // so that a lock can make this and mounting one step.
-  std::function<void()> on_mounting = {};
-};
-
-// What can be known before a mount is tried: a folder is there, nothing of
-// ours is mounted on it, /dev/fuse can be used. Answers the canonical path;
-// otherwise kMount, which names the thing.
-Result<std::filesystem::path> CheckMountPoint(
-    const std::filesystem::path& path);
-
-// Mounts, serves until it is unmounted or a signal (SIGTERM, SIGINT, SIGHUP)
-// comes, and leaves nothing mounted. `on_ready` is called once, when the mount
-// answers; from another thread. `push`: see PagePusher.
-Status RunSession(const FileSystem& fs, bool push, const SessionConfig& config,
+// Mounts, serves in this process until it is unmounted or a signal (SIGTERM,
+// SIGINT, SIGHUP) comes, and leaves nothing mounted. `on_ready` is called once,
+// when the mount answers; from another thread. `push`: see PagePusher.
+Status RunSession(const FileSystem& fs, bool push, const MountConfig& config,
                   const std::function<void()>& on_ready);
+
+// The same, but the mount outlives the processes that serve it: this one only
+// keeps it (fs/keep/keeper.h), and a process of its own serves. `fs` was made
+// before, so that it need not be made again; the server destroys it when it
+// ends. Nobody else may own it. `on_ready` is called in the server.
+// REQUIRES: no threads.
+Status RunKeptSession(std::shared_ptr<const FileSystem> fs, bool push,
+                      const MountConfig& config,
+                      const std::function<void()>& on_ready);
 
 }  // namespace imgmount
 
