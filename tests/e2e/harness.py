@@ -52,8 +52,21 @@ def main():
         "sh", "-c", '"$@"; exit $?', "sh", sys.executable, *sys.argv])
 
 
+def children_of(pid):
+    """The processes that it made, without those that have ended."""
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        try:
+            state, parent = (entry / "stat").read_text().rsplit(")", 1)[1].split()[:2]
+        except OSError:
+            continue  # no process, or it has ended
+        if entry.name.isdigit() and int(parent) == pid and state != "Z":
+            found.append(int(entry.name))
+    return found
+
+
 def processes_of(tool):
-    """Who runs one of the built tools; daemons too."""
+    """Who runs one of the built tools; of a mount its keeper, not its server."""
     found = []
     for entry in pathlib.Path("/proc").iterdir():
         try:
@@ -61,7 +74,8 @@ def processes_of(tool):
                 found.append(int(entry.name))
         except OSError:
             pass  # it has ended
-    return found
+    servers = {child for pid in found for child in children_of(pid)}
+    return [pid for pid in found if pid not in servers]
 
 
 def await_end(pid, first=lambda process: None):
