@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // MountRecord: "this image of the cache is mounted there".
 //
-// A mount's process has one for as long as it serves, unless none could be made
-// (a full disk, a cache that may only be read): a file in
+// A mount's process has one for as long as it is mounted, unless none could be
+// made (a full disk, a cache that may only be read): a file in
 // <cache>/imgmount/mounts that says image and folder, under a lock, so that it
 // counts for nothing once the process is gone, however it ended. Unlike the
 // kernel's mount table it tells cache and digest, and sees into other mount
@@ -24,8 +24,9 @@ namespace imgmount {
 
 class MountRecord {
  public:
-  // Not to be passed on by fork(2): made by the process that serves. Ends after
-  // that process's UseLock.
+  // Made by the process that keeps the mount. The servers that it forks have
+  // the lock too, and must not run the destructor. Ends after that process's
+  // UseLock.
   static Result<MountRecord> Hold(const Cache& cache, const Digest& manifest,
                                   const std::filesystem::path& point);
   MountRecord(MountRecord&&) = default;
