@@ -90,8 +90,18 @@ def await_end(pid, first=lambda process: None):
 
 
 def kill(pid):
-    """SIGKILL, and returns when it has ended."""
-    await_end(pid, lambda process: signal.pidfd_send_signal(process, signal.SIGKILL))
+    """SIGKILL. Returns when it has ended, and who it started with it: the server
+    of a mount notices that its keeper is gone, and unmounts."""
+    servers = []
+
+    def stop_and_kill(process):
+        signal.pidfd_send_signal(process, signal.SIGSTOP)  # it starts no more
+        servers.extend(children_of(pid))
+        signal.pidfd_send_signal(process, signal.SIGKILL)
+
+    await_end(pid, stop_and_kill)
+    for server in servers:
+        await_end(server)
 
 
 def config_of(layers, **more):
