@@ -106,6 +106,33 @@ TEST_F(ArchiveTest, AnOciArchiveGivesTheManifestAsItIs) {
               AllOf(HasSubstr(file), HasSubstr("v1")));
 }
 
+TEST_F(ArchiveTest, AnOciArchiveGivesRangesOfItsBlobs) {
+  class Sink : public RangeSink {
+   public:
+    Status Begin(uint64_t first, uint64_t end) override {
+      answer = {first, end};
+      return {};
+    }
+    Status Write(std::span<const std::byte> bytes) override {
+      text.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+      return {};
+    }
+    std::pair<uint64_t, uint64_t> answer;
+    std::string text;
+  } sink;
+  const TestImage image({LayerTar()});
+  auto files =
+      TarFiles::Open(Write("image.tar", OciTar(image)), folder_.path());
+  ASSERT_TRUE(files) << files.error().message();
+  OciArchive archive(*std::move(files));
+  const Descriptor layer{.media_type = "",
+                         .digest = image.layer_digest(0),
+                         .size = image.layers[0].size()};
+  ASSERT_TRUE(archive.FetchRange(layer, 1'000'000, 1'700'000, sink));
+  EXPECT_EQ(sink.answer, std::pair(uint64_t{1'000'000}, uint64_t{1'700'000}));
+  EXPECT_EQ(sink.text, image.layers[0].substr(1'000'000, 700'000));
+}
+
 TEST_F(ArchiveTest, ACompressedArchiveIsUnpackedOnTheWay) {
   const TestImage image({LayerTar()});
   for (const auto& bytes :

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <variant>
 #include <vector>
 
@@ -73,6 +74,14 @@ Status OciArchive::FetchBlob(const Descriptor& descriptor, uint64_t offset,
   IMGMOUNT_TRY(const TarFiles::Run run,
                files_.Find(BlobPath(descriptor.digest)));
   return PushRun(files_, run, offset, sink);
+}
+
+Status OciArchive::FetchRange(const Descriptor& descriptor, uint64_t first,
+                              uint64_t end, RangeSink& sink) {
+  IMGMOUNT_TRY(TarFiles::Run run, files_.Find(BlobPath(descriptor.digest)));
+  run.size = std::min(run.size, end);
+  IMGMOUNT_CHECK(sink.Begin(first, end));
+  return PushRun(files_, run, first, sink);
 }
 
 Status PushRun(const TarFiles& files, const TarFiles::Run& run, uint64_t offset,

@@ -23,6 +23,8 @@ class OciArchive : public Source {
   Result<std::string> FetchSmallBlob(const Descriptor& descriptor) override;
   Status FetchBlob(const Descriptor& descriptor, uint64_t offset,
                    BlobSink& sink) override;
+  Status FetchRange(const Descriptor& descriptor, uint64_t first, uint64_t end,
+                    RangeSink& sink) override;
 
  private:
   Result<std::string> ReadVerified(const Digest& digest, size_t limit) const;

@@ -371,6 +371,25 @@ const std::string* HttpResponse::Find(const std::string& name) const {
   return found == headers.end() ? nullptr : &found->second;
 }
 
+Attempt<void> HttpRequest::Redirect(Url target) {
+  if (url.secure() && !target.secure() && !may_leave_https) {
+    return FailAttempt(
+        Error(ErrorCode::kDenied,
+              fmt::format("{}: refused to be sent from https to {} "
+                          "(--tls-verify=false, or insecure = true in "
+                          "registries.conf, allows that for blobs)",
+                          url.authority(), target.display())),
+        Kind::kFinal);
+  }
+  if (target.origin() != url.origin()) {
+    authorization = authorization_at ? authorization_at(target) : "";
+    origin_headers.clear();
+    client_certificate = false;
+  }
+  url = std::move(target);
+  return {};
+}
+
 HttpClient::HttpClient(HttpOptions options) : options_(std::move(options)) {
   InitialiseCurlOnce();
 }
@@ -420,23 +439,9 @@ Attempt<HttpResponse> HttpClient::Send(HttpRequest request, size_t limit,
       if (!redirect || location == nullptr || request.form) return response;
 
       IMGMOUNT_ATTEMPT(Url target, request.url.Resolve(*location));
-      if (request.url.secure() && !target.secure() &&
-          !request.may_leave_https) {
-        return FailAttempt(
-            Error(ErrorCode::kDenied,
-                  fmt::format("{}: refused to be sent from https to {} "
-                              "(--tls-verify=false, or insecure = true in "
-                              "registries.conf, allows that for blobs)",
-                              request.url.authority(), target.display())),
-            Kind::kFinal);
+      if (auto followed = request.Redirect(std::move(target)); !followed) {
+        return tl::unexpected(std::move(followed).error());
       }
-      if (target.origin() != request.url.origin()) {
-        request.authorization =
-            request.authorization_at ? request.authorization_at(target) : "";
-        request.origin_headers.clear();
-        request.client_certificate = false;
-      }
-      request.url = std::move(target);
     }
     return FailAttempt(
         Error(ErrorCode::kUnavailable,

@@ -59,6 +59,9 @@ struct HttpRequest {
   bool may_leave_https = false;
   // More of the same question as HttpOptions::stopped; may be empty.
   std::function<bool()> stopped = {};
+
+  // Makes it the request that is sent to `target` when its own URL leads there.
+  Attempt<void> Redirect(Url target);
 };
 
 struct HttpResponse {

@@ -46,6 +46,12 @@ std::string CodingOf(const HttpResponse& response) {
   return coding == "identity" ? "" : coding;
 }
 
+// Without being asked for several, some send multipart/byteranges all the same.
+bool HasSeveralParts(const HttpResponse& response) {
+  const std::string* type = response.Find("content-type");
+  return type != nullptr && type->starts_with("multipart/");
+}
+
 // Whether a blob of that media type has the coding for its own; a server would
 // hardly apply it once more.
 bool IsPublishedIn(const std::string& coding, const std::string& media_type) {
@@ -93,15 +99,21 @@ Attempt<void> BlobTransfer::AskAnew(const HttpResponse& response,
 
 Attempt<void> BlobTransfer::SendOnce(const Send& send) {
   std::vector<std::string> headers;
-  if (wants_range()) {
-    headers.push_back(fmt::format("Range: bytes={}-", position_));
+  if (wants_range()) headers.push_back(RangeHeader());
+  const auto response = send(headers, decode_);
+  if (done() && (response || response.error().kind == Kind::kTransient)) {
+    return {};
   }
-  IMGMOUNT_ATTEMPT(const HttpResponse response, send(headers, decode_));
-  if (done()) return {};
+  if (!response) return tl::unexpected(response.error());
   return FailAttempt(Error(ErrorCode::kUnavailable,
                            fmt::format("{}: the connection was closed early",
-                                       response.url.authority())),
+                                       response->url.authority())),
                      Kind::kTransient);
+}
+
+std::string BlobTransfer::RangeHeader() const {
+  const std::string open = fmt::format("Range: bytes={}-", position_);
+  return end_ == blob_.size ? open : open + std::to_string(end_ - 1);
 }
 
 Attempt<void> BlobTransfer::CheckSize(const std::string& server,
@@ -117,24 +129,12 @@ Attempt<void> BlobTransfer::CheckSize(const std::string& server,
 Attempt<void> BlobTransfer::Begin(const HttpResponse& response) {
   const std::string& server = response.url.authority();
   const std::string coding = CodingOf(response);
-  if (response.status != 206) {
-    skip_ = position_;
-    const std::string* length = response.Find("content-length");
-    const auto size = length == nullptr ? std::nullopt : ParseDecimal(*length);
-    if (coding.empty()) {
-      decode_ = false;
-      return size ? CheckSize(server, *size) : Attempt<void>();
-    }
-    const bool as_published =
-        size ? *size == blob_.size : IsPublishedIn(coding, blob_.media_type);
-    if (decode_ || as_published) return {};
-    decode_ = true;
-    return AskAnew(response, "encoded the blob, unasked");
-  }
+  if (response.status != 206) return BeginWhole(response, coding);
   const std::string* header = response.Find("content-range");
   const auto range =
       header == nullptr ? std::nullopt : ContentRange::Parse(*header);
-  if (!range || range->first > position_) {
+  if (!range || range->first > position_ || range->last < position_ ||
+      HasSeveralParts(response)) {
     refused_at_ = position_;
     return AskAnew(response, "sent another range than asked for");
   }
@@ -142,26 +142,63 @@ Attempt<void> BlobTransfer::Begin(const HttpResponse& response) {
     decode_ = true;
     return AskAnew(response, "encoded the blob, unasked");
   }
-  skip_ = position_ - range->first;
-  return range->total ? CheckSize(server, *range->total) : Attempt<void>();
+  if (range->total) {
+    if (auto checked = CheckSize(server, *range->total); !checked) {
+      return checked;
+    }
+  }
+  return Expect(range->first, position_, range->last);
+}
+
+Attempt<void> BlobTransfer::BeginWhole(const HttpResponse& response,
+                                       const std::string& coding) {
+  const std::string* length = response.Find("content-length");
+  const auto size = length == nullptr ? std::nullopt : ParseDecimal(*length);
+  const bool as_published =
+      size ? *size == blob_.size : IsPublishedIn(coding, blob_.media_type);
+  if (coding.empty()) {
+    decode_ = false;
+    if (size && !as_published) {
+      return CheckSize(response.url.authority(), *size);
+    }
+  } else if (!decode_ && !as_published) {
+    decode_ = true;
+    return AskAnew(response, "encoded the blob, unasked");
+  }
+  return Expect(0, range_sink_ == nullptr ? position_ : 0, blob_.size - 1);
+}
+
+Attempt<void> BlobTransfer::Expect(uint64_t first, uint64_t given,
+                                   uint64_t last) {
+  skip_ = given - first;
+  next_ = given;
+  answer_end_ = std::min(last, blob_.size - 1) + 1;
+  if (range_sink_ == nullptr) return {};
+  if (auto begun = range_sink_->Begin(given, answer_end_); !begun) {
+    return FailAttempt(std::move(begun).error(), Kind::kStop);
+  }
+  return {};
 }
 
 Attempt<void> BlobTransfer::Write(std::span<const std::byte> bytes) {
   const auto skipped = std::min<uint64_t>(skip_, bytes.size());
   skip_ -= skipped;
   bytes = bytes.subspan(skipped);
-  if (bytes.size() > blob_.size - position_) {
+  if (bytes.size() > answer_end_ - next_) {
     return FailAttempt(
         Error(ErrorCode::kCorrupt,
-              fmt::format("longer than the {} bytes its descriptor says",
-                          blob_.size)),
+              answer_end_ == blob_.size
+                  ? fmt::format("longer than the {} bytes its descriptor says",
+                                blob_.size)
+                  : "more bytes than its Content-Range says"),
         Kind::kFinal);
   }
   if (bytes.empty()) return {};
   if (auto written = sink_.Write(bytes); !written) {
     return FailAttempt(std::move(written).error(), Kind::kStop);
   }
-  position_ += bytes.size();
+  next_ += bytes.size();
+  position_ = std::max(position_, std::min(next_, end_));
   return {};
 }
 

@@ -16,7 +16,41 @@ using Kind = TransportError::Kind;
 constexpr int kMaxRenewals = 3;
 constexpr size_t kMaxPong = 64 << 10;
 
+// Whether another address may do better. Storage servers have many words for
+// one that has expired: 400, 401, 403, 404, 410.
+bool IsOfItsAddress(const TransportError& error) {
+  return error.kind == Kind::kConnect ||
+         (error.status >= 400 && error.status < 500 && error.status != 408 &&
+          error.status != 429);
+}
+
 }  // namespace
+
+// Notes where an answer comes from as it begins, so that who asks for another
+// range meanwhile goes there.
+class RegistryClient::PlaceFinder : public HttpBody {
+ public:
+  PlaceFinder(RegistryClient& client, const std::string& path, const Url& asked,
+              HttpBody& body)
+      : client_(client), path_(path), asked_(asked), body_(body) {}
+
+  Attempt<void> Begin(const HttpResponse& response) override {
+    if (response.url.text() != asked_.text()) {
+      const MutexLock lock(client_.mutex_);
+      client_.places_.insert_or_assign(path_, response.url);
+    }
+    return body_.Begin(response);
+  }
+  Attempt<void> Write(std::span<const std::byte> bytes) override {
+    return body_.Write(bytes);
+  }
+
+ private:
+  RegistryClient& client_;
+  const std::string& path_;
+  const Url& asked_;
+  HttpBody& body_;
+};
 
 RegistryClient::RegistryClient(
     HttpClient& http, const Credentials& credentials, Endpoint endpoint,
@@ -35,10 +69,46 @@ Attempt<HttpResponse> RegistryClient::Fetch(const Question& question,
 
 Attempt<HttpResponse> RegistryClient::Stream(const Question& question,
                                              HttpBody& body) {
+  if (const auto place = PlaceOf(question.path); place && reached()) {
+    auto answer = StreamFrom(*place, question, body);
+    if (answer || answer.error().kind == Kind::kStop) return answer;
+    ForgetPlaceOf(question.path, *place);
+    if (!IsOfItsAddress(answer.error())) return answer;
+  }
   return Ask(question, [&](HttpRequest request) {
     request.may_leave_https = endpoint_.insecure;
-    return http_.Stream(request, body);
+    PlaceFinder finder(*this, question.path, request.url, body);
+    return http_.Stream(request, finder);
   });
+}
+
+Attempt<HttpResponse> RegistryClient::StreamFrom(const Url& place,
+                                                 const Question& question,
+                                                 HttpBody& body) {
+  IMGMOUNT_ATTEMPT(HttpRequest request, RequestFor(scheme_, question));
+  request.may_leave_https = endpoint_.insecure;
+  if (auto redirected = request.Redirect(place); !redirected) {
+    return tl::unexpected(std::move(redirected).error());
+  }
+  IMGMOUNT_ATTEMPT(HttpResponse response, http_.Stream(request, body));
+  if (response.ok()) return response;
+  return tl::unexpected(
+      StorageError(response, endpoint_.registry, question.what));
+}
+
+std::optional<Url> RegistryClient::PlaceOf(const std::string& path) {
+  const MutexLock lock(mutex_);
+  const auto found = places_.find(path);
+  return found == places_.end() ? std::nullopt : std::optional(found->second);
+}
+
+// Unless another one has been found meanwhile.
+void RegistryClient::ForgetPlaceOf(const std::string& path, const Url& place) {
+  const MutexLock lock(mutex_);
+  const auto found = places_.find(path);
+  if (found != places_.end() && found->second.text() == place.text()) {
+    places_.erase(found);
+  }
 }
 
 Attempt<HttpResponse> RegistryClient::Ask(const Question& question,
@@ -75,18 +145,7 @@ Attempt<HttpResponse> RegistryClient::Ask(const Question& question,
 Attempt<HttpResponse> RegistryClient::AskIn(Scheme scheme,
                                             const Question& question,
                                             const Send& send) {
-  IMGMOUNT_ATTEMPT(
-      HttpRequest request,
-      MakeRequest(scheme, endpoint_.repository + "/" + question.path,
-                  question));
-  request.method = question.method;
-  request.headers = question.headers;
-  request.decode = question.decode;
-  request.authorization_at = [this, asked = request.url](const Url& target) {
-    return authenticators_.At(asked, target);
-  };
-  // Before anybody has answered, nothing secret is said.
-  if (reached()) request.authorization = authenticators_.own().current();
+  IMGMOUNT_ATTEMPT(HttpRequest request, RequestFor(scheme, question));
   IMGMOUNT_ATTEMPT(HttpResponse response, send(request));
 
   if (scheme == kHttp && !reached() && response.status == 400) {
@@ -107,6 +166,23 @@ Attempt<HttpResponse> RegistryClient::AskIn(Scheme scheme,
   TellWarnings(response);
   if (response.ok()) return response;
   return tl::unexpected(ErrorOf(request, response, question));
+}
+
+Attempt<HttpRequest> RegistryClient::RequestFor(Scheme scheme,
+                                                const Question& question) {
+  IMGMOUNT_ATTEMPT(
+      HttpRequest request,
+      MakeRequest(scheme, endpoint_.repository + "/" + question.path,
+                  question));
+  request.method = question.method;
+  request.headers = question.headers;
+  request.decode = question.decode;
+  request.authorization_at = [this, asked = request.url](const Url& target) {
+    return authenticators_.At(asked, target);
+  };
+  // Before anybody has answered, nothing secret is said.
+  if (reached()) request.authorization = authenticators_.own().current();
+  return request;
 }
 
 Attempt<HttpRequest> RegistryClient::MakeRequest(

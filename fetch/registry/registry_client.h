@@ -13,11 +13,16 @@
 // another registry is followed there, with that one's login. Some registries
 // tell strangers only at /v2/ that there is something to log in to, and deny
 // everything else; who has a login for one is not taken for a stranger.
+//
+// Where a redirect has led to a blob, that is asked first from then on, so that
+// each range of it costs one request. Such addresses expire: when one is no
+// good any more, the registry is asked for another at once.
 #ifndef IMGMOUNT_FETCH_REGISTRY_REGISTRY_CLIENT_H_
 #define IMGMOUNT_FETCH_REGISTRY_REGISTRY_CLIENT_H_
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -27,6 +32,8 @@
 #include "fetch/auth/credentials.h"
 #include "fetch/config/registries_conf.h"
 #include "fetch/http/http_client.h"
+#include "fetch/http/url.h"
+#include "meta/base/mutex.h"
 
 namespace imgmount {
 
@@ -57,11 +64,16 @@ class RegistryClient {
 
  private:
   enum Scheme { kUnknown, kHttp, kHttps };
+  class PlaceFinder;
 
   using Send = std::function<Attempt<HttpResponse>(const HttpRequest&)>;
   Attempt<HttpResponse> Ask(const Question& question, const Send& send);
   Attempt<HttpResponse> AskIn(Scheme scheme, const Question& question,
                               const Send& send);
+  Attempt<HttpResponse> StreamFrom(const Url& place, const Question& question,
+                                   HttpBody& body);
+  // As it is sent to the endpoint at first.
+  Attempt<HttpRequest> RequestFor(Scheme scheme, const Question& question);
   // To the endpoint, at what stands below its /v2/.
   Attempt<HttpRequest> MakeRequest(Scheme scheme, const std::string& path,
                                    const Question& question) const;
@@ -76,12 +88,18 @@ class RegistryClient {
   TransportError ErrorOf(const HttpRequest& asked, const HttpResponse& answer,
                          const Question& question);
 
+  std::optional<Url> PlaceOf(const std::string& path);
+  void ForgetPlaceOf(const std::string& path, const Url& place);
+
   HttpClient& http_;
   const Endpoint endpoint_;
   const std::function<void(const std::string&)> on_warning_;
   Authenticators authenticators_;
   std::atomic<Scheme> scheme_ = kUnknown;
   std::atomic<bool> pinged_ = false;
+  Mutex mutex_;
+  // By a question's path, where a redirect led.
+  std::map<std::string, Url> places_ GUARDED_BY(mutex_);
 };
 
 }  // namespace imgmount

@@ -6,7 +6,6 @@
 #include <algorithm>
 
 #include "fetch/http/error_body.h"
-#include "fetch/registry/blob_transfer.h"
 
 namespace imgmount {
 namespace {
@@ -291,6 +290,17 @@ Result<std::string> RegistrySource::FetchSmallBlob(
 Status RegistrySource::FetchBlob(const Descriptor& descriptor, uint64_t offset,
                                  BlobSink& sink) {
   BlobTransfer transfer(descriptor, offset, sink);
+  return Run(transfer, descriptor, sink);
+}
+
+Status RegistrySource::FetchRange(const Descriptor& descriptor, uint64_t first,
+                                  uint64_t end, RangeSink& sink) {
+  BlobTransfer transfer(descriptor, first, end, sink);
+  return Run(transfer, descriptor, sink);
+}
+
+Status RegistrySource::Run(BlobTransfer& transfer, const Descriptor& descriptor,
+                           BlobSink& sink) {
   if (transfer.done()) return {};
   const RetryState retry_state{
       .stopped = [&] { return sink.stopped(); },
@@ -312,14 +322,14 @@ Status RegistrySource::FetchBlob(const Descriptor& descriptor, uint64_t offset,
           });
   if (!fetched && fetched.error().code() == ErrorCode::kNotFound &&
       IsForeign(descriptor)) {
-    return FetchForeign(descriptor, transfer.position(), sink);
+    return RunForeign(transfer, descriptor, sink);
   }
   return fetched;
 }
 
-Status RegistrySource::FetchForeign(const Descriptor& descriptor,
-                                    uint64_t offset, BlobSink& sink) {
-  BlobTransfer transfer(descriptor, offset, sink);
+Status RegistrySource::RunForeign(BlobTransfer& transfer,
+                                  const Descriptor& descriptor,
+                                  const BlobSink& sink) {
   Status last = Fail(ErrorCode::kNotFound, "no usable address");
   for (const std::string& address : descriptor.urls) {
     auto url = Url::Parse(address);

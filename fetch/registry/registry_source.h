@@ -19,6 +19,7 @@
 #include "fetch/config/registries_conf.h"
 #include "fetch/http/http_client.h"
 #include "fetch/http/retry.h"
+#include "fetch/registry/blob_transfer.h"
 #include "fetch/registry/registry_client.h"
 #include "fetch/source/source.h"
 #include "meta/base/mutex.h"
@@ -43,6 +44,8 @@ class RegistrySource : public Source {
   Result<std::string> FetchSmallBlob(const Descriptor& descriptor) override;
   Status FetchBlob(const Descriptor& descriptor, uint64_t offset,
                    BlobSink& sink) override;
+  Status FetchRange(const Descriptor& descriptor, uint64_t first, uint64_t end,
+                    RangeSink& sink) override;
 
  private:
   // What a question looks like while it is asked again and again.
@@ -66,9 +69,11 @@ class RegistrySource : public Source {
   void Warn(const std::string& text);
   Attempt<Document> ManifestFrom(RegistryClient& client,
                                  const std::string& selector);
+  Status Run(BlobTransfer& transfer, const Descriptor& descriptor,
+             BlobSink& sink);
   // Foreign layers: from the addresses in their descriptor.
-  Status FetchForeign(const Descriptor& descriptor, uint64_t offset,
-                      BlobSink& sink);
+  Status RunForeign(BlobTransfer& transfer, const Descriptor& descriptor,
+                    const BlobSink& sink);
 
   const Options options_;
   const Credentials credentials_;

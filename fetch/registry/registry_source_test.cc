@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstring>
 #include <fstream>
 #include <thread>
 
@@ -23,6 +24,7 @@ using testing::FakeRegistry;
 using ::testing::HasSubstr;
 using testing::HttpServer;
 using ::testing::Not;
+using ::testing::Pair;
 using testing::TestImage;
 using Reply = HttpServer::Reply;
 using Request = HttpServer::Request;
@@ -53,6 +55,33 @@ class StringSink : public BlobSink {
   std::string text;
   std::vector<std::string> notices;
   std::vector<int> retries;
+};
+
+// Keeps what came of a blob of so many bytes.
+class RangesSink : public RangeSink {
+ public:
+  explicit RangesSink(size_t blob_bytes) : text(blob_bytes, '\0') {}
+
+  Status Begin(uint64_t first, uint64_t end) override {
+    answers.emplace_back(first, end);
+    next_ = first;
+    return {};
+  }
+  Status Write(std::span<const std::byte> bytes) override {
+    std::memcpy(&text.at(next_), bytes.data(), bytes.size());
+    next_ += bytes.size();
+    got += bytes.size();
+    return {};
+  }
+  void OnRetryIn(int seconds) override { retries.push_back(seconds); }
+
+  std::string text;
+  std::vector<std::pair<uint64_t, uint64_t>> answers;
+  std::vector<int> retries;
+  size_t got = 0;  // bytes, counted each time that they come
+
+ private:
+  uint64_t next_ = 0;
 };
 
 class RegistrySourceTest : public ::testing::Test {
@@ -87,6 +116,17 @@ class RegistrySourceTest : public ::testing::Test {
     if (!fetched) return Failure(fetched.error());
     return sink_.text;
   }
+  // The same of bytes [first, end); `ranges_` tells how they came.
+  Result<std::string> FetchRange(RegistrySource& source, uint64_t first,
+                                 uint64_t end) {
+    ranges_ = RangesSink(blob_.size());
+    auto fetched = source.FetchRange(DescriptorOf(blob_), first, end, ranges_);
+    if (!fetched) return Failure(fetched.error());
+    return ranges_.text.substr(first, end - first);
+  }
+  std::string Part(uint64_t first, uint64_t end) const {
+    return blob_.substr(first, end - first);
+  }
   std::string BlobPath() const {
     return FakeRegistry::BlobPath(kRepository, DigestOf(blob_));
   }
@@ -98,6 +138,7 @@ class RegistrySourceTest : public ::testing::Test {
   StringSink sink_;
   const TestImage image_{{testing::TarBuilder().File("a", "b").Build()}};
   const std::string blob_ = testing::RandomBytes(1'000'000, 1);
+  RangesSink ranges_{0};
   FakeRegistry registry_;
 };
 
@@ -615,7 +656,317 @@ TEST_F(RegistrySourceTest, AHeadThatFailsIsNoAnswerAndNotAskedAgain) {
   EXPECT_EQ(slept_ms_, 0);
 }
 
+// Ranges.
+
+TEST_F(RegistrySourceTest, ARangeIsOneRequestOnAConnectionThatStays) {
+  const auto source = Open();
+  EXPECT_EQ(*FetchRange(*source, 300'000, 500'000), Part(300'000, 500'000));
+  EXPECT_THAT(ranges_.answers, ElementsAre(Pair(300'000, 500'000)));
+  EXPECT_EQ(*FetchRange(*source, 0, 1), Part(0, 1));
+  EXPECT_EQ(*FetchRange(*source, 900'000, 1'000'000), Part(900'000, 1'000'000));
+  EXPECT_EQ(*FetchRange(*source, 500'000, 500'000), "");
+  std::vector<std::string> headers;
+  for (const Request& request : registry_.http().requests()) {
+    headers.push_back(request.Header("range"));
+  }
+  EXPECT_THAT(headers,
+              ElementsAre("bytes=300000-499999", "bytes=0-0", "bytes=900000-"));
+  EXPECT_EQ(registry_.http().connection_count(), 1u);
+}
+
+TEST_F(RegistrySourceTest, SeveralThreadsFetchRangesAtATime) {
+  constexpr size_t kThreads = 8;
+  constexpr size_t kLength = 10'000;
+  const auto source = Open();
+  std::vector<std::thread> threads;
+  std::atomic<size_t> good = 0;
+  for (size_t thread = 0; thread < kThreads; ++thread) {
+    threads.emplace_back([&, thread] {
+      for (size_t first = thread * kLength; first < blob_.size();
+           first += kThreads * kLength) {
+        RangesSink sink(blob_.size());
+        const auto fetched = source->FetchRange(DescriptorOf(blob_), first,
+                                                first + kLength, sink);
+        if (fetched &&
+            sink.text.substr(first, kLength) == Part(first, first + kLength)) {
+          ++good;
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(good, blob_.size() / kLength);
+  EXPECT_LE(registry_.http().connection_count(), kThreads);
+}
+
+TEST_F(RegistrySourceTest, ABrokenRangeGoesOnWithItsRest) {
+  std::vector<std::string> headers;
+  registry_.Intercept([&](const Request& request) -> std::optional<Reply> {
+    headers.push_back(request.Header("range"));
+    Reply reply = registry_.Answer(request);
+    reply.close_after = 100'000;
+    return reply;
+  });
+  const auto source = Open();
+  EXPECT_EQ(*FetchRange(*source, 300'000, 550'000), Part(300'000, 550'000));
+  EXPECT_THAT(headers, ElementsAre("bytes=300000-549999", "bytes=400000-549999",
+                                   "bytes=500000-549999"));
+  EXPECT_THAT(ranges_.answers,
+              ElementsAre(Pair(300'000, 550'000), Pair(400'000, 550'000),
+                          Pair(500'000, 550'000)));
+  EXPECT_EQ(ranges_.got, 250'000u);
+  EXPECT_EQ(slept_ms_, 0);
+}
+
+TEST_F(RegistrySourceTest, WhoIgnoresARangeGivesTheWhole) {
+  registry_.Intercept([&](const Request&) -> std::optional<Reply> {
+    return Reply{.body = blob_};
+  });
+  const auto source = Open();
+  EXPECT_TRUE(FetchRange(*source, 300'000, 500'000));
+  EXPECT_EQ(ranges_.text, blob_);
+  EXPECT_THAT(ranges_.answers, ElementsAre(Pair(0, blob_.size())));
+  EXPECT_EQ(registry_.http().requests().size(), 1u);
+}
+
+TEST_F(RegistrySourceTest, AWholeThatBreaksBehindTheRangeWasEnough) {
+  registry_.Intercept([&](const Request&) -> std::optional<Reply> {
+    return Reply{.body = blob_, .close_after = 600'000};
+  });
+  const auto source = Open();
+  EXPECT_EQ(*FetchRange(*source, 300'000, 500'000), Part(300'000, 500'000));
+  EXPECT_EQ(registry_.http().requests().size(), 1u);
+}
+
+TEST_F(RegistrySourceTest, WhoRefusesAClosedRangeIsAskedForTheWhole) {
+  std::atomic<int> refusal = 0;
+  const auto refuse = [&](const Request& request) -> Reply {
+    if (!request.Header("range").empty()) return {.status = refusal};
+    return {.body = blob_};
+  };
+  const HttpServer storage(refuse, "127.0.0.2");
+  for (const int status : {400, 403, 405, 412, 416, 501}) {
+    refusal = status;
+    for (const bool redirected : {false, true}) {
+      registry_.Intercept([&](const Request& request) -> std::optional<Reply> {
+        if (!redirected) return refuse(request);
+        return Reply{.status = 307,
+                     .headers = {{"Location", storage.Url("/blob?sig=1")}}};
+      });
+      const auto source = Open();
+      const auto fetched = FetchRange(*source, 0, 500'000);
+      ASSERT_TRUE(fetched) << status << fetched.error().message();
+      EXPECT_EQ(ranges_.text, blob_);
+      EXPECT_THAT(ranges_.answers, ElementsAre(Pair(0, blob_.size())));
+    }
+  }
+  EXPECT_EQ(slept_ms_, 0);
+}
+
+TEST_F(RegistrySourceTest, AnAnswerThatIsNotTheRangeIsNotBelieved) {
+  const std::string boundary = "multipart/byteranges; boundary=x";
+  const std::vector<std::pair<std::string, std::string>> answers[] = {
+      {},
+      {{"Content-Range", "bytes 300001-499999/1000000"}},
+      {{"Content-Range", "bytes 0-299999/1000000"}},
+      {{"Content-Range", "bytes 300000-/1000000"}},
+      {{"Content-Type", boundary}},
+      {{"Content-Type", boundary},
+       {"Content-Range", "bytes 300000-499999/1000000"}}};
+  for (const auto& headers : answers) {
+    registry_.Intercept([&](const Request& request) -> std::optional<Reply> {
+      if (request.Header("range").empty()) return {};
+      return Reply{
+          .status = 206, .headers = headers, .body = std::string(200'000, 'x')};
+    });
+    const auto fetched = FetchRange(*Open(), 300'000, 500'000);
+    ASSERT_TRUE(fetched) << fetched.error().message();
+    EXPECT_EQ(ranges_.text, blob_);
+    EXPECT_THAT(ranges_.answers, ElementsAre(Pair(0, blob_.size())));
+  }
+  EXPECT_EQ(slept_ms_, 0);
+}
+
+TEST_F(RegistrySourceTest, ARangeOfABlobOfAnotherSizeIsRefused) {
+  registry_.Intercept([&](const Request&) -> std::optional<Reply> {
+    return Reply{.status = 206,
+                 .headers = {{"Content-Range", "bytes 0-9/1000001"}},
+                 .body = std::string(10, 'x')};
+  });
+  const auto fetched = FetchRange(*Open(), 0, 10);
+  ASSERT_FALSE(fetched);
+  EXPECT_EQ(fetched.error().code(), ErrorCode::kCorrupt);
+  EXPECT_EQ(ranges_.got, 0u);
+}
+
+TEST_F(RegistrySourceTest, MoreBytesThanTheirRangeSaysAreRefused) {
+  registry_.Intercept([&](const Request&) -> std::optional<Reply> {
+    return Reply{.status = 206,
+                 .headers = {{"Content-Range", "bytes 0-9/1000000"}},
+                 .body = std::string(11, 'x')};
+  });
+  const auto fetched = FetchRange(*Open(), 0, 10);
+  ASSERT_FALSE(fetched);
+  EXPECT_EQ(fetched.error().code(), ErrorCode::kCorrupt);
+}
+
+TEST_F(RegistrySourceTest, ALargerRangeIsTakenFromWhereItIsNeeded) {
+  for (const char* total : {"1000000", "*"}) {
+    registry_.Intercept([&](const Request&) -> std::optional<Reply> {
+      return Reply{.status = 206,
+                   .headers = {{"Content-Range",
+                                fmt::format("bytes 200000-599999/{}", total)}},
+                   .body = Part(200'000, 600'000)};
+    });
+    EXPECT_EQ(*FetchRange(*Open(), 300'000, 500'000), Part(300'000, 500'000));
+    EXPECT_THAT(ranges_.answers, ElementsAre(Pair(300'000, 600'000)));
+    EXPECT_EQ(ranges_.got, 300'000u);
+  }
+}
+
+TEST_F(RegistrySourceTest, ASmallerRangeIsFollowedByItsRest) {
+  registry_.Intercept([&](const Request& request) -> std::optional<Reply> {
+    if (request.Header("range") != "bytes=300000-499999") return {};
+    return Reply{.status = 206,
+                 .headers = {{"Content-Range", "bytes 300000-399999/*"}},
+                 .body = Part(300'000, 400'000)};
+  });
+  EXPECT_EQ(*FetchRange(*Open(), 300'000, 500'000), Part(300'000, 500'000));
+  EXPECT_EQ(slept_ms_, 0);
+}
+
+TEST_F(RegistrySourceTest, WhoEncodesARangeIsAskedForTheWhole) {
+  const std::string gzip = testing::Gzip(blob_);
+  registry_.Intercept([&](const Request& request) -> std::optional<Reply> {
+    Reply reply = testing::WithRange(request, gzip);
+    reply.headers.emplace_back("Content-Encoding", "gzip");
+    return reply;
+  });
+  EXPECT_TRUE(FetchRange(*Open(), 300'000, 500'000));
+  EXPECT_EQ(ranges_.text, blob_);
+  EXPECT_THAT(ranges_.answers, ElementsAre(Pair(0, blob_.size())));
+}
+
+TEST_F(RegistrySourceTest, ARangeOfWhatWasPublishedWithACodingIsOne) {
+  registry_.Intercept([&](const Request& request) -> std::optional<Reply> {
+    Reply reply = testing::WithRange(request, blob_);
+    reply.headers.emplace_back("Content-Encoding", "gzip");
+    return reply;
+  });
+  EXPECT_EQ(*FetchRange(*Open(), 300'000, 500'000), Part(300'000, 500'000));
+  EXPECT_EQ(registry_.http().requests().size(), 1u);
+}
+
+TEST_F(RegistrySourceTest, WhoIsAskedForRangesTooOftenIsGivenTheTimeItWants) {
+  for (const int status : {429, 503}) {
+    slept_ms_ = 0;
+    std::atomic<int> failures = 1;
+    registry_.Intercept([&](const Request&) -> std::optional<Reply> {
+      if (failures-- > 0) {
+        return Reply{.status = status, .headers = {{"Retry-After", "3"}}};
+      }
+      return {};
+    });
+    EXPECT_EQ(*FetchRange(*Open(), 300'000, 500'000), Part(300'000, 500'000));
+    EXPECT_THAT(ranges_.retries, ElementsAre(3, 2, 1));
+    EXPECT_EQ(slept_ms_, 3000);
+  }
+}
+
+TEST_F(RegistrySourceTest, WhoRefusesAnAnswerEndsIt) {
+  class Refuser : public RangesSink {
+   public:
+    using RangesSink::RangesSink;
+    Status Begin(uint64_t, uint64_t) override {
+      return Fail(ErrorCode::kCancelled, "comes otherwise");
+    }
+  } sink(blob_.size());
+  const auto fetched =
+      Open()->FetchRange(DescriptorOf(blob_), 300'000, 500'000, sink);
+  ASSERT_FALSE(fetched);
+  EXPECT_EQ(fetched.error().message(), "comes otherwise");
+  EXPECT_EQ(registry_.http().requests().size(), 1u);
+}
+
 // Redirects.
+
+// Storage whose addresses are good for as long as it says.
+class Storage {
+ public:
+  Storage(FakeRegistry& registry, const std::string& blob) : blob_(blob) {
+    registry.Intercept(
+        [this](const Request& request) { return RedirectFor(request); });
+  }
+  // Addresses given so far are answered like this.
+  void Expire(int status) {
+    expired_status_ = status;
+    first_good_ = given_ + 1;
+  }
+  size_t given() const { return given_; }
+  const HttpServer& http() const { return server_; }
+
+ private:
+  std::optional<Reply> RedirectFor(const Request& request) {
+    if (request.target.find("/blobs/") == std::string::npos) return {};
+    return Reply{.status = 307,
+                 .headers = {{"Location", server_.Url(fmt::format(
+                                              "/b?signature={}", ++given_))}}};
+  }
+  Reply Answer(const Request& request) {
+    const size_t equals = request.target.find('=');
+    if (std::stoul(request.target.substr(equals + 1)) < first_good_) {
+      return {.status = expired_status_};
+    }
+    return testing::WithRange(request, blob_);
+  }
+
+  const std::string& blob_;
+  std::atomic<size_t> given_ = 0;
+  std::atomic<size_t> first_good_ = 1;
+  std::atomic<int> expired_status_ = 0;
+  HttpServer server_{[this](const Request& r) { return Answer(r); },
+                     "127.0.0.2"};
+};
+
+TEST_F(RegistrySourceTest, TheAddressOfABlobIsAskedForOnce) {
+  Storage storage(registry_, blob_);
+  const auto source = Open();
+  for (const uint64_t first : {0, 100'000, 500'000}) {
+    EXPECT_EQ(*FetchRange(*source, first, first + 50'000),
+              Part(first, first + 50'000));
+  }
+  EXPECT_EQ(*Fetch(*source, 400'000), blob_.substr(400'000));
+  EXPECT_EQ(registry_.http().requests().size(), 1u);
+  EXPECT_EQ(storage.http().requests().size(), 4u);
+  EXPECT_EQ(storage.http().connection_count(), 1u);
+}
+
+TEST_F(RegistrySourceTest, AnAddressThatHasExpiredIsAskedForOnceMore) {
+  Storage storage(registry_, blob_);
+  const auto source = Open();
+  EXPECT_TRUE(FetchRange(*source, 0, 10));
+  size_t given = 1;
+  for (const int status : {400, 401, 403, 404, 410, 416}) {
+    storage.Expire(status);
+    for (const uint64_t first : {300'000, 400'000}) {
+      EXPECT_EQ(*FetchRange(*source, first, first + 10),
+                Part(first, first + 10));
+    }
+    EXPECT_EQ(storage.given(), ++given) << status;
+  }
+  EXPECT_EQ(slept_ms_, 0);
+}
+
+TEST_F(RegistrySourceTest, StorageThatIsGoneIsAskedForAnew) {
+  auto first = std::make_unique<Storage>(registry_, blob_);
+  const auto source = Open();
+  EXPECT_TRUE(FetchRange(*source, 0, 10));
+  first.reset();
+  Storage second(registry_, blob_);
+  EXPECT_EQ(*FetchRange(*source, 300'000, 300'010), Part(300'000, 300'010));
+  EXPECT_EQ(second.given(), 1u);
+  EXPECT_EQ(slept_ms_, 0);
+}
 
 TEST_F(RegistrySourceTest, AnExpiredAddressIsAskedForAnew) {
   std::atomic<int> addresses = 0;
@@ -637,7 +988,9 @@ TEST_F(RegistrySourceTest, AnExpiredAddressIsAskedForAnew) {
                      cdn.Url(fmt::format("/blob?signature={}", ++addresses))}}};
   });
   const auto source = Open();
-  EXPECT_EQ(*Fetch(*source), blob_);
+  const auto fetched = Fetch(*source);
+  ASSERT_TRUE(fetched) << fetched.error().message();
+  EXPECT_EQ(*fetched, blob_);
 }
 
 TEST_F(RegistrySourceTest, AStorageServersRefusalShowsNoSignature) {
@@ -750,6 +1103,41 @@ TEST_F(RegistrySourceTest, SeveralWorkersRenewAnExpiredTokenOnce) {
   for (std::thread& worker : workers) worker.join();
   EXPECT_EQ(good, 4);
   EXPECT_EQ(tokens.tokens, 2);
+}
+
+TEST_F(RegistrySourceTest, ATokenThatExpiredBetweenRangesIsRenewed) {
+  TokenRegistry tokens(registry_);
+  const auto source = Open();
+  EXPECT_EQ(*FetchRange(*source, 0, 10), Part(0, 10));
+  tokens.Expire();
+  EXPECT_EQ(*FetchRange(*source, 300'000, 300'010), Part(300'000, 300'010));
+  EXPECT_EQ(tokens.tokens, 2);
+}
+
+TEST_F(RegistrySourceTest, ALoginDoesNotTravelToAKnownAddress) {
+  HttpServer storage(
+      [&](const Request& request) {
+        return testing::WithRange(request, blob_);
+      },
+      "127.0.0.2");
+  LogIn(registry_.authority(), "dXNlcjpwYXNzOndvcmQ=");
+  registry_.Intercept([&](const Request& request) -> std::optional<Reply> {
+    if (request.Header("authorization").empty()) {
+      return Reply{.status = 401,
+                   .headers = {{"WWW-Authenticate", "Basic realm=\"x\""}}};
+    }
+    return Reply{.status = 307, .headers = {{"Location", storage.Url("/b")}}};
+  });
+  Endpoint endpoint = At(registry_.authority());
+  endpoint.headers = {"X-Secret: 1"};
+  const auto source = Open({endpoint});
+  EXPECT_TRUE(FetchRange(*source, 0, 10));
+  EXPECT_TRUE(FetchRange(*source, 10, 20));
+  ASSERT_EQ(storage.requests().size(), 2u);
+  for (const Request& request : storage.requests()) {
+    EXPECT_EQ(request.Header("authorization"), "");
+    EXPECT_EQ(request.Header("x-secret"), "");
+  }
 }
 
 TEST_F(RegistrySourceTest, LogsInAtTheTokenServer) {
@@ -976,6 +1364,22 @@ TEST_F(RegistrySourceTest, AForeignLayersServerMayRefuseRangesToo) {
   const auto fetched = Open()->FetchBlob(foreign, 400'000, sink);
   ASSERT_TRUE(fetched) << fetched.error().message();
   EXPECT_EQ(sink.text, blob_.substr(400'000));
+}
+
+TEST_F(RegistrySourceTest, ARangeOfAForeignLayerComesFromItsAddressToo) {
+  HttpServer vendor([&](const Request& request) {
+    return testing::WithRange(request, blob_);
+  });
+  Descriptor foreign = DescriptorOf("not at the registry");
+  foreign.size = blob_.size();
+  foreign.urls = {vendor.Url("/layer")};
+  foreign.media_type =
+      "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
+  RangesSink sink(blob_.size());
+  const auto fetched = Open()->FetchRange(foreign, 300'000, 500'000, sink);
+  ASSERT_TRUE(fetched) << fetched.error().message();
+  EXPECT_EQ(sink.text.substr(300'000, 200'000), Part(300'000, 500'000));
+  EXPECT_EQ(sink.got, 200'000u);
 }
 
 TEST_F(RegistrySourceTest, AnOrdinaryLayersAddressIsNotFollowed) {

@@ -193,11 +193,13 @@ HttpServer::Reply WithRange(const HttpServer::Request& request,
   if (!range.starts_with("bytes=")) return {.body = body};
   const size_t first = std::stoul(range.substr(6));
   if (first >= body.size()) return {.status = 416};
-  return {
-      .status = 206,
-      .headers = {{"Content-Range", fmt::format("bytes {}-{}/{}", first,
-                                                body.size() - 1, body.size())}},
-      .body = body.substr(first)};
+  const std::string last = range.substr(range.find('-') + 1);
+  const size_t end =
+      last.empty() ? body.size() : std::min(std::stoul(last) + 1, body.size());
+  return {.status = 206,
+          .headers = {{"Content-Range", fmt::format("bytes {}-{}/{}", first,
+                                                    end - 1, body.size())}},
+          .body = body.substr(first, end - first)};
 }
 
 }  // namespace imgmount::testing
