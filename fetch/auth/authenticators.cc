@@ -61,7 +61,7 @@ Authenticator* Authenticators::For(const Url& asked, const Url& refused) {
       .repository = RepositoryIn(refused.path(), endpoint_.repository),
       .insecure = endpoint_.insecure,
       .mirror = true,  // not the registry in the image's name
-      .tls = {.folder = endpoint_.tls.folder,
+      .tls = {.place = endpoint_.tls.place,
               .authorities = endpoint_.tls.authorities}};
   auto made =
       std::make_unique<Elsewhere>(http_, credentials_, std::move(where));

@@ -18,7 +18,7 @@ constexpr size_t kMaxCertificate = 1 << 20;
 
 Result<TlsFiles> ReadFolder(const fs::path& folder) {
   TlsFiles tls;
-  tls.folder = folder.string();
+  tls.place = folder.string();
   std::vector<fs::path> files;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder, error)) {

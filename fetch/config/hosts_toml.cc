@@ -42,8 +42,10 @@ Status Place(Endpoint& endpoint, std::string address, bool override_path) {
 }
 
 Status ReadTls(Endpoint& endpoint, const toml::table& table,
-               const fs::path& folder) {
-  endpoint.tls.folder = folder.string();
+               const fs::path& path) {
+  const fs::path folder = path.parent_path();
+  endpoint.tls.place = path.string();
+  endpoint.tls.client_form = "client = [[\"CERT\", \"KEY\"]]";
   IMGMOUNT_TRY(const auto authorities, StringsIn(table, "ca"));
   for (const std::string& file : authorities) {
     IMGMOUNT_TRY(const std::string text,
@@ -74,10 +76,10 @@ Status ReadTls(Endpoint& endpoint, const toml::table& table,
 }
 
 Status ReadHost(Endpoint& endpoint, const toml::table& table,
-                const fs::path& folder) {
+                const fs::path& path) {
   IMGMOUNT_TRY(const bool skip_verify, BoolIn(table, "skip_verify"));
   if (skip_verify) endpoint.insecure = true;
-  IMGMOUNT_CHECK(ReadTls(endpoint, table, folder));
+  IMGMOUNT_CHECK(ReadTls(endpoint, table, path));
   if (table.get("capabilities") != nullptr) {
     IMGMOUNT_TRY(const auto able, StringsIn(table, "capabilities"));
     const auto can = [&](const char* what) {
@@ -125,7 +127,6 @@ Result<std::vector<Endpoint>> ParseHostsToml(std::string_view text,
   const auto in_file = [&](const Error& error) {
     return Failure(error.In(path.string()));
   };
-  const fs::path folder = path.parent_path();
   std::vector<Endpoint> endpoints;
   if (const toml::node* hosts = root.get("host"); hosts != nullptr) {
     if (!hosts->is_table()) {
@@ -142,7 +143,7 @@ Result<std::vector<Endpoint>> ParseHostsToml(std::string_view text,
       if (auto placed = Place(host, address, *override_path); !placed) {
         return in_file(placed.error());
       }
-      if (auto read = ReadHost(host, *table, folder); !read) {
+      if (auto read = ReadHost(host, *table, path); !read) {
         return in_file(read.error());
       }
       // Tells a mirror of many registries which one is meant.
@@ -166,7 +167,7 @@ Result<std::vector<Endpoint>> ParseHostsToml(std::string_view text,
       server.registry = "docker.io";
     }
   }
-  if (auto read = ReadHost(server, root, folder); !read) {
+  if (auto read = ReadHost(server, root, path); !read) {
     return in_file(read.error());
   }
   endpoints.push_back(std::move(server));

@@ -19,7 +19,8 @@ constexpr size_t kMaxCertificate = 1 << 20;
 // The files that the docker command keeps in such a folder; each may be absent.
 Result<TlsFiles> ReadCertificates(const fs::path& folder) {
   TlsFiles tls;
-  tls.folder = folder.string();
+  tls.place = folder.string();
+  tls.client_form = "cert.pem and key.pem";
   auto authorities = ReadFile(folder / "ca.pem", kMaxCertificate);
   if (authorities) {
     tls.authorities = *std::move(authorities);

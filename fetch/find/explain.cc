@@ -63,7 +63,7 @@ std::string CertificatesOf(const Endpoint& endpoint, bool tls_verify) {
   } else {
     text = "the system's CAs";
     if (!endpoint.tls.authorities.empty()) {
-      text += " and those of " + endpoint.tls.folder;
+      text += " and those of " + endpoint.tls.place;
     }
   }
   if (!endpoint.tls.client_certificate.empty()) {

@@ -8,6 +8,8 @@
 #include <cctype>
 #include <charconv>
 
+#include "fetch/http/tls_alert.h"
+
 namespace imgmount {
 namespace {
 
@@ -56,13 +58,33 @@ void InitialiseCurlOnce() {
   (void)code;
 }
 
-// Where its certificates are, or could be.
-std::string FolderFor(const HttpRequest& request) {
-  if (request.tls != nullptr && !request.tls->folder.empty()) {
-    return request.tls->folder;
+// Where its certificates are, or could be, in a file of that name.
+std::string PlaceFor(const HttpRequest& request, std::string_view name = "") {
+  if (request.tls != nullptr && !request.tls->place.empty()) {
+    return request.tls->place;
   }
-  return fmt::format("/etc/containers/certs.d/{}/ca.crt",
-                     request.url.authority());
+  return fmt::format("/etc/containers/certs.d/{}/{}", request.url.authority(),
+                     name);
+}
+
+// What a TLS server that refused us wants, and what to do.
+std::string WishBehind(TlsRefusal refusal, const HttpRequest& request) {
+  const TlsFiles none;
+  const TlsFiles& tls = request.tls == nullptr ? none : *request.tls;
+  if (request.client_certificate && !tls.client_certificate.empty()) {
+    return fmt::format(
+        "it does not accept the client's TLS certificate {}; it may have "
+        "expired, or be of another CA",
+        tls.client_certificate);
+  }
+  const std::string wish =
+      fmt::format("it {} a client's TLS certificate",
+                  refusal == TlsRefusal::kOfCertificate ? "wants" : "may want");
+  if (!request.client_certificate) {
+    return wish + ", and only the registry itself gets one";
+  }
+  return fmt::format("{}; put {} into {}", wish, tls.client_form,
+                     PlaceFor(request));
 }
 
 // libcurl tells whom it could not reach, but not that it is a proxy.
@@ -83,6 +105,12 @@ TransportError CurlError(CURLcode code, const HttpRequest& request,
   };
   const std::string text =
       Printable(detail.empty() ? curl_easy_strerror(code) : detail, 200);
+  if (const auto refusal = TlsRefusalIn(detail)) {
+    return {Error(ErrorCode::kDenied,
+                  fmt::format("{}: {} ({})", url.authority(),
+                              WishBehind(*refusal, request), text)),
+            Kind::kFinal};
+  }
   const std::string see = fmt::format(
       "see {} and ALL_PROXY", url.secure() ? "HTTPS_PROXY" : "HTTP_PROXY");
   switch (code) {
@@ -103,13 +131,13 @@ TransportError CurlError(CURLcode code, const HttpRequest& request,
       return unavailable(
           fmt::format("its TLS certificate is not trusted ({}); put its CA "
                       "into {}",
-                      text, FolderFor(request)),
+                      text, PlaceFor(request, "ca.crt")),
           Kind::kFinal);
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_CERTPROBLEM:
       return unavailable(
           fmt::format("its certificates in {} cannot be used ({})",
-                      FolderFor(request), text),
+                      PlaceFor(request), text),
           Kind::kFinal);
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_WEIRD_SERVER_REPLY:
@@ -149,6 +177,10 @@ class HttpClient::Transfer {
   Transfer(const HttpOptions& options, const HttpRequest& request, size_t limit,
            HttpBody* body)
       : options_(options), request_(request), limit_(limit), body_(body) {}
+  // No request at all, but a handshake of TLS 1.2, for what the server has
+  // against it.
+  Transfer(const HttpOptions& options, const HttpRequest& request)
+      : options_(options), request_(request), only_shakes_hands_(true) {}
 
   Attempt<HttpResponse> Run(Handle& handle) {
     CURL* const curl = handle.curl.get();
@@ -163,6 +195,9 @@ class HttpClient::Transfer {
     curl_easy_reset(curl);
     if (trouble_) return tl::unexpected(std::move(*trouble_));
     undecodable_ = code == CURLE_BAD_CONTENT_ENCODING && !began_;
+    hung_up_ = header_bytes_ == 0 &&
+               (code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR ||
+                code == CURLE_GOT_NOTHING);
     if (code != CURLE_OK && !enough_) {
       return tl::unexpected(CurlError(code, request_, detail));
     }
@@ -177,6 +212,8 @@ class HttpClient::Transfer {
 
   // It failed for its Content-Encoding, and nothing was delivered.
   bool undecodable() const { return undecodable_; }
+  // The connection ended before anything was answered.
+  bool hung_up() const { return hung_up_; }
 
  private:
   CURLcode Perform(CURLM* multi, CURL* curl) {
@@ -231,6 +268,10 @@ class HttpClient::Transfer {
     }
     // A proxy's loopback is not ours.
     if (IsLoopback(request_.url.authority())) set(CURLOPT_NOPROXY, "*");
+    if (only_shakes_hands_) {
+      set(CURLOPT_CONNECT_ONLY, 1L);
+      set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_MAX_TLSv1_2));
+    }
     if (request_.method == "HEAD") set(CURLOPT_NOBODY, 1L);
     if (request_.form) {
       set(CURLOPT_POSTFIELDSIZE, static_cast<long>(request_.form->size()));
@@ -354,12 +395,14 @@ class HttpClient::Transfer {
 
   const HttpOptions& options_;
   const HttpRequest& request_;
-  const size_t limit_;
-  HttpBody* const body_;
+  const size_t limit_ = 0;
+  HttpBody* const body_ = nullptr;
+  const bool only_shakes_hands_ = false;
   HttpResponse response_{.url = request_.url};
   std::optional<TransportError> trouble_;
   bool began_ = false;
   bool undecodable_ = false;
+  bool hung_up_ = false;
   bool enough_ = false;  // of an error's body
   size_t header_bytes_ = 0;
   size_t error_bytes_ = 0;
@@ -421,6 +464,15 @@ Attempt<HttpResponse> HttpClient::Send(HttpRequest request, size_t limit,
   const auto send_once = [&]() -> Attempt<HttpResponse> {
     Transfer transfer(options_, request, limit, body);
     auto response = transfer.Run(*handle);
+    if (transfer.hung_up() && request.url.secure()) {
+      // A TLS 1.3 server refuses a certificate when the request is on its way,
+      // and the alert may be lost with the connection.
+      Handle fresh;
+      auto greeted = Transfer(options_, request).Run(fresh);
+      const bool refused =
+          !greeted && greeted.error().error.code() == ErrorCode::kDenied;
+      return refused ? std::move(greeted) : std::move(response);
+    }
     if (!transfer.undecodable() || !request.decode) return response;
     // The header is wrong, or names what is no coding (as "aws-chunked", kept
     // from an upload): let the body speak for itself.

@@ -8,10 +8,13 @@
 namespace imgmount {
 
 struct TlsFiles {
-  std::string folder = {};              // where they were found; "": nowhere
+  // The folder where they were found, or the file that names them; "": nowhere.
+  std::string place = {};
   std::string authorities = {};         // more CAs: PEM, as many as there are
   std::string client_certificate = {};  // path; "": none
   std::string client_key = {};          // path
+  // How a client's certificate would be given at `place`, for messages.
+  std::string client_form = "client.cert and client.key";
   bool operator==(const TlsFiles&) const = default;
 };
 

@@ -48,9 +48,11 @@ class FakeRegistry:
     each request (a handler: .path, .headers) and may return (status, headers,
     body) in place of the truth; a body may be an iterator of pieces. One that is
     shorter than its Content-Length ends the connection. `sent` counts the bytes of
-    bodies by path. `tls` is a certificate and its key."""
+    bodies by path. `tls` is a certificate and its key; `clients` the CA of the
+    certificates that clients must have, with TLS up to the version `newest`."""
 
-    def __init__(self, layout, tags, host="127.0.0.1", tls=None):
+    def __init__(self, layout, tags, host="127.0.0.1", tls=None, clients=None,
+                 newest=ssl.TLSVersion.TLSv1_3):
         self.layout = layout
         self.tags = tags
         self.answer = None
@@ -61,6 +63,10 @@ class FakeRegistry:
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*map(str, tls))
+            context.maximum_version = newest
+            if clients:
+                context.verify_mode = ssl.CERT_REQUIRED
+                context.load_verify_locations(clients)
             self._server.socket = context.wrap_socket(self._server.socket,
                                                       server_side=True)
         self._server.daemon_threads = True

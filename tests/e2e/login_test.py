@@ -9,12 +9,14 @@ import json
 import os
 import pathlib
 import socket
+import ssl
 import subprocess
 import threading
 import time
 import urllib.parse
 
 import harness
+from fake_registry import FakeRegistry
 from harness import DENIED, UNAVAILABLE, USAGE, Layout, Registry, add_image
 from tar_layer import file, tar
 
@@ -249,10 +251,30 @@ class Logins(RealRegistry):
         settings["REGISTRY_HTTP_TLS_CLIENTCAS"] = f"[{self.authority.certificate}]"
         registry = self.start(**settings)
         folder = self.trust(registry)
-        self.assertEqual(self.run_tool("imgpull", "-q", registry + "/app:v1").returncode,
-                         UNAVAILABLE)
+        image = registry + "/app:v1"
+        self.assert_fails(self.run_tool("imgpull", "-q", image), DENIED, registry,
+                          f"wants a client's TLS certificate; put client.cert and "
+                          f"client.key into {folder}")
+        stranger = Authority(self.scratch / "stranger")
+        stranger.sign(folder / "client", "extendedKeyUsage=clientAuth\n")
+        self.assert_fails(self.run_tool("imgpull", "-q", image), DENIED, registry,
+                          f"does not accept the client's TLS certificate "
+                          f"{folder / 'client.cert'}")
         self.authority.sign(folder / "client", "extendedKeyUsage=clientAuth\n")
-        self.out_of("imgpull", "-q", registry + "/app:v1")
+        self.out_of("imgpull", "-q", image)
+
+    def test_a_client_certificate_that_is_missing_is_asked_for_once(self):
+        tls = self.authority.sign(self.scratch / "server", "subjectAltName=DNS:localhost\n")
+        for newest in ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3:
+            with self.subTest(newest=newest):
+                hub = FakeRegistry(self.layout, {}, tls=tls, newest=newest,
+                                   clients=self.authority.certificate)
+                self.addCleanup(hub.close)
+                registry = hub.address.replace("127.0.0.1", "localhost")
+                self.trust(registry)
+                done = self.run_tool("imgpull", "--progress=plain", registry + "/app")
+                self.assert_fails(done, DENIED, registry, "a client's TLS certificate")
+                self.assertNotIn("etrying", done.stdout + done.stderr)
 
     def test_a_token_server(self):
         server = TokenServer(self.authority, self.LOGIN)
