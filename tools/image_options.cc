@@ -114,8 +114,8 @@ void ImageOptions::AddTo(CLI::App& app) {
       ->capture_default_str();
   app.add_option(
          "--pull-progress-timeout", pull_progress_timeout,
-         "Ask a server that sends nothing for so long, such as 5m, again, "
-         "five times at most; 0: no limit (else "
+         "Ask a server that sends less than 1 KiB in so long, such as 5m, "
+         "again, five times at most; 0: no limit (else "
          "$IMGMOUNT_PULL_PROGRESS_TIMEOUT, else 60s)")
       ->type_name("DURATION");
   AddWords<ProgressStyle>(app, "--progress", progress,

@@ -22,6 +22,9 @@ constexpr size_t kMaxHeaderBytes = 256 << 10;
 // reading some more.
 constexpr size_t kMaxErrorBody = 64 << 10;
 constexpr size_t kMaxErrorBodyRead = 1 << 20;
+// As good as nothing, as the body of an answer goes: even a link of 10 kB/s
+// that several transfers share brings as much in a second.
+constexpr size_t kSignOfLife = 1024;
 
 struct FreeList {
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }
@@ -339,9 +342,16 @@ class HttpClient::Transfer {
   }
 
   bool Body(std::string_view data) {
+    const auto came_at = steady_clock::now();
     const bool written = streaming() ? StreamBody(data) : KeepBody(data);
     // Time spent by the receiver is not the server's.
-    alive_at_ = steady_clock::now();
+    const auto now = steady_clock::now();
+    alive_at_ += now - came_at;
+    dripped_ += data.size();
+    if (dripped_ >= kSignOfLife) {
+      alive_at_ = now;
+      dripped_ = 0;
+    }
     return written;
   }
 
@@ -385,7 +395,9 @@ class HttpClient::Transfer {
       return Stop(
           {.error = Error(
                ErrorCode::kUnavailable,
-               fmt::format("{}: nothing arrived for {} second{}", host,
+               fmt::format("{}: {} for {} second{}", host,
+                           dripped_ == 0 ? "nothing arrived"
+                                         : "next to nothing arrived",
                            seconds.count(), seconds.count() == 1 ? "" : "s")),
            .kind = Kind::kTransient,
            .silence = Silence{host, seconds}});
@@ -406,6 +418,7 @@ class HttpClient::Transfer {
   bool enough_ = false;  // of an error's body
   size_t header_bytes_ = 0;
   size_t error_bytes_ = 0;
+  size_t dripped_ = 0;  // of the body, since alive_at_
   steady_clock::time_point alive_at_;
 };
 

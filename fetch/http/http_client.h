@@ -31,8 +31,8 @@ namespace imgmount {
 
 struct HttpOptions {
   std::chrono::milliseconds connect_timeout{30'000};
-  // A transfer ends when nothing at all arrives for so long, or no whole head
-  // of an answer; 0: never.
+  // A transfer ends when less than 1 KiB of a body arrives for so long, or no
+  // whole head of an answer; 0: never.
   std::chrono::milliseconds stall_timeout{60'000};
   std::string http_proxy = {};  // for http URLs; "": what libcurl finds
   // Looked at ten times a second; true ends a request with kCancelled.

@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <map>
+#include <thread>
 
 #include "tests/support/http_server.h"
 #include "tests/support/tar_builder.h"
@@ -232,6 +234,42 @@ TEST(HttpClient, AStallEndsTheTransfer) {
   ASSERT_FALSE(response);
   EXPECT_EQ(response.error().kind, Kind::kTransient);
   EXPECT_THAT(response.error().error.message(), HasSubstr("nothing arrived"));
+}
+
+TEST(HttpClient, AByteNowAndThenIsAStall) {
+  using std::chrono::milliseconds;
+  for (const int status : {200, 500}) {
+    HttpServer server([&](const Request&) -> Reply {
+      return {.status = status,
+              .body = std::string(10'000, 'x'),
+              .drip = milliseconds(20)};
+    });
+    HttpClient client({.stall_timeout = milliseconds(200)});
+    Collector body;
+    const auto response = client.Stream(Get(server.Url("/")), body);
+    ASSERT_FALSE(response) << status;
+    EXPECT_EQ(response.error().kind, Kind::kTransient);
+    EXPECT_TRUE(response.error().silence);
+    EXPECT_THAT(response.error().error.message(),
+                HasSubstr("next to nothing arrived"));
+  }
+}
+
+TEST(HttpClient, TheReceiversTimeIsNoStall) {
+  using std::chrono::milliseconds;
+  class Slow : public Collector {
+    Attempt<void> Write(std::span<const std::byte> bytes) override {
+      std::this_thread::sleep_for(milliseconds(300));
+      return Collector::Write(bytes);
+    }
+  };
+  HttpServer server([](const Request&) -> Reply {
+    return {.body = "a few bytes", .drip = milliseconds(1)};
+  });
+  HttpClient client({.stall_timeout = milliseconds(200)});
+  Slow body;
+  ASSERT_TRUE(client.Stream(Get(server.Url("/")), body));
+  EXPECT_EQ(body.text, "a few bytes");
 }
 
 TEST(HttpClient, IsInterruptedWhileNothingArrives) {

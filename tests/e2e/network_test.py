@@ -103,6 +103,23 @@ class MisbehavingServers(BadNetwork):
                           "nothing arrived for 1 second")
         self.assertEqual(len(self.ranges), 5)
 
+    def test_one_that_sends_a_byte_now_and_then(self):
+        def drip(request, n):
+            status, headers, body = self.hub.honest(request)
+
+            def pieces():
+                for i in range(len(body)):
+                    yield body[i:i + 1]
+                    time.sleep(0.1)
+            return status, {**headers, "Content-Length": str(len(body))}, pieces()
+        self.on_blob(drip)
+        done = self.run_tool("imgpull", "-q", "--pull-progress-timeout=1s", self.image)
+        self.assert_fails(done, harness.UNAVAILABLE, self.hub.address,
+                          "next to nothing arrived for 1 second")
+        self.assertEqual(len(self.ranges), 5)
+        self.on_blob(lambda request, n: None)
+        self.check()
+
     def test_one_that_is_slow_but_never_silent(self):
         # The whole takes longer than the limit on silence.
         def answer(request, n):

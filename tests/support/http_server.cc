@@ -166,6 +166,13 @@ bool HttpServer::Send(int fd, const Reply& reply, bool with_body) {
     SendAll(fd, body.substr(0, *reply.stall_after));
     return AwaitEnd(fd);
   }
+  if (reply.drip) {
+    for (size_t i = 0; i < body.size(); ++i) {
+      if (stopping_ || !SendAll(fd, body.substr(i, 1))) return false;
+      std::this_thread::sleep_for(*reply.drip);
+    }
+    return true;
+  }
   return SendAll(fd, body) && !reply.claim_length;
 }
 

@@ -5,6 +5,7 @@
 #define IMGMOUNT_TESTS_SUPPORT_HTTP_SERVER_H_
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -37,6 +38,8 @@ class HttpServer {
     std::optional<size_t> close_after = {};
     // The same, but the connection stays open and silent.
     std::optional<size_t> stall_after = {};
+    // It comes byte by byte, with so much time in between.
+    std::optional<std::chrono::milliseconds> drip = {};
     // Nothing at all is sent: the connection is closed, or stays as it is.
     bool hang_up = false;
     bool no_answer = false;
