@@ -226,6 +226,15 @@ TEST_F(ArchiveTest, TheOtherKindOfArchiveIsNamed) {
   const std::string oci = Write("y.tar", OciTar(image));
   EXPECT_THAT(ErrorOf(Pull("oci-archive:" + docker)),
               HasSubstr("write docker-archive:" + docker));
+  const std::string both = Write(
+      "z.tar", TarBuilder()
+                   .File("index.json", R"({"schemaVersion":2,"mediaType":)"
+                                       R"("application/vnd.oci.image.index.v1)"
+                                       R"(+json","manifests":null})")
+                   .File("manifest.json", "[]")
+                   .Build());
+  EXPECT_THAT(ErrorOf(Pull("oci-archive:" + both)),
+              HasSubstr("`imgpull docker-archive:" + both + "`"));
   EXPECT_THAT(ErrorOf(Pull("docker-archive:" + oci)),
               HasSubstr("write oci-archive:" + oci));
   EXPECT_EQ(TransportOf(docker), "docker-archive:");
@@ -234,9 +243,13 @@ TEST_F(ArchiveTest, TheOtherKindOfArchiveIsNamed) {
             "oci-archive:");
   EXPECT_EQ(TransportOf(Write("text", "hello")), "");
   EXPECT_EQ(TransportOf(folder_.path()), "");
-  EXPECT_EQ(TransportOf(folder_.path() / "none"), "");
+  const std::string none = folder_.path() / "none";
+  EXPECT_EQ(TransportOf(none), "");
+  EXPECT_THAT(ErrorOf(Pull(none)), HasSubstr("oci:DIR, oci-archive:FILE or"));
   Write("oci-layout", "{}");
   EXPECT_EQ(TransportOf(folder_.path()), "oci:");
+  EXPECT_THAT(ErrorOf(Pull(folder_.path())),
+              HasSubstr("did you mean oci:" + folder_.path().string() + "?"));
 }
 
 TEST_F(ArchiveTest, ALinkToNowhereIsNamed) {

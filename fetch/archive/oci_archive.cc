@@ -24,17 +24,24 @@ std::string BlobPath(const Digest& digest) {
 }  // namespace
 
 Result<std::vector<Descriptor>> OciArchive::Entries() const {
-  if (!files_.Has("index.json") && files_.Has("manifest.json")) {
+  const bool is_docker = files_.Has("manifest.json");
+  std::vector<Descriptor> entries;
+  if (!is_docker || files_.Has("index.json")) {
+    IMGMOUNT_TRY(const std::string text,
+                 files_.ReadText("index.json", kMaxIndexBytes));
+    auto index = ParseManifestOrIndex(text, kOciIndex);
+    if (!index) return Failure(index.error().In(files_.name()));
+    entries = std::get<Index>(*std::move(index)).manifests;
+  }
+  // Docker 25 may write an index.json that lists nothing beside its own.
+  if (entries.empty() && is_docker) {
     return Fail(ErrorCode::kNotFound,
                 fmt::format("{0}: is a docker-archive and no oci-archive; "
-                            "write docker-archive:{0}",
+                            "write docker-archive:{0}, as in `imgpull "
+                            "docker-archive:{0}`",
                             files_.name()));
   }
-  IMGMOUNT_TRY(const std::string text,
-               files_.ReadText("index.json", kMaxIndexBytes));
-  auto index = ParseManifestOrIndex(text, kOciIndex);
-  if (!index) return Failure(index.error().In(files_.name()));
-  return std::get<Index>(*std::move(index)).manifests;
+  return entries;
 }
 
 DocumentReader OciArchive::Reader() const {

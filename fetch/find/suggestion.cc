@@ -25,6 +25,11 @@ Error With(const Error& error, const std::string& suggestion) {
                error.error_number());
 }
 
+bool IsPath(std::string_view image) {
+  return image.starts_with('/') || image.starts_with("./") ||
+         image.starts_with("../");
+}
+
 // To go behind a message; "": nothing else was meant.
 std::string DidYouMeanTransport(std::string_view image) {
   const auto name = ImageName::Parse(image);
@@ -38,6 +43,10 @@ std::string DidYouMeanTransport(std::string_view image) {
   }
   if (path.empty()) return "";
   std::string meant = TransportOf(path);
+  if (meant.empty() && IsPath(image)) {
+    return "; what is on disk is named oci:DIR, oci-archive:FILE or "
+           "docker-archive:FILE";
+  }
   // Of the two kinds of archives each knows the other.
   const bool is_archive = name->transport == Transport::kOciArchive ||
                           name->transport == Transport::kDockerArchive;
