@@ -33,6 +33,19 @@ std::optional<int> RetryAfter(const HttpResponse& response) {
       std::clamp<std::time_t>(date - std::time(nullptr), 0, 1 << 30));
 }
 
+// The title of a web page, as proxies answer: "400 No required SSL certificate
+// was sent" without its number. "" if there is none.
+std::string TitleOf(std::string_view page) {
+  constexpr std::string_view kOpening = "<title>";
+  const size_t start = page.find(kOpening);
+  if (start == std::string_view::npos) return "";
+  std::string_view title = page.substr(start + kOpening.size());
+  title = title.substr(0, title.find('<'));
+  title.remove_prefix(
+      std::min(title.find_first_not_of("0123456789 \r\n\t"), title.size()));
+  return Printable(title, kMaxMessage);
+}
+
 TransportError MakeError(const HttpResponse& response, ErrorCode code,
                          Kind kind, const std::string& text) {
   const std::string words = InParentheses(RegistryMessage(response));
@@ -56,6 +69,9 @@ std::string RegistryMessage(std::string_view body,
   const Json document = ParseJson(body, "error", kMaxDocument).value_or(Json());
   if (!document.is_object() && media_type.starts_with("text/plain")) {
     return Printable(body.substr(0, body.find_first_of("\r\n")), kMaxMessage);
+  }
+  if (!document.is_object() && media_type.starts_with("text/html")) {
+    return TitleOf(body);
   }
   const Json* error = &document;
   if (document.is_object() && document.contains("errors") &&

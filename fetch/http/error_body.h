@@ -12,8 +12,8 @@
 namespace imgmount {
 
 // What an answer says in words: the message of a distribution-spec error
-// document, or the first line of plain text; printable and short. "" for
-// anything else.
+// document, the first line of plain text, or a web page's title; printable and
+// short. "" for anything else.
 std::string RegistryMessage(std::string_view body,
                             std::string_view media_type = "");
 std::string RegistryMessage(const HttpResponse& response);

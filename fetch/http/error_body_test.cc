@@ -19,6 +19,21 @@ TEST(RegistryMessage, IsTheFirstErrorsMessage) {
   EXPECT_EQ(RegistryMessage(R"({"message":"two\nlines"})"), R"(two\x0alines)");
 }
 
+TEST(RegistryMessage, OfAPageIsItsTitle) {
+  const auto of_page = [](const char* page) {
+    return RegistryMessage(page, "text/html; charset=utf-8");
+  };
+  // nginx, in front of a registry, with ssl_verify_client on.
+  EXPECT_EQ(
+      of_page("<html>\r\n<head><title>400 No required SSL certificate was "
+              "sent</title></head>\r\n<body>…"),
+      "No required SSL certificate was sent");
+  EXPECT_EQ(of_page("<title>\n  Down for \x1b[1mmaintenance"),
+            R"(Down for \x1b[1mmaintenance)");
+  EXPECT_EQ(of_page("<title>404</title>"), "");
+  EXPECT_EQ(of_page("<h1>Hello</h1>"), "");
+}
+
 TEST(RegistryMessage, IsEmptyForAnythingElse) {
   for (const char* body : {"", "<html>", "[]", "5", R"({"errors":[]})",
                            R"({"errors":[5]})", R"({"message":5})"}) {
