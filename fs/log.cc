@@ -8,22 +8,34 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "meta/base/mutex.h"
 
 namespace imgmount {
 namespace {
 
-struct LogState {
-  Mutex mutex;
-  LogSink sink GUARDED_BY(mutex);
-  std::string last GUARDED_BY(mutex);
+// Hands on one line at a time, and none twice in a row.
+class Lines {
+ public:
+  explicit Lines(Log write) : write_(std::move(write)) {}
+
+  void Add(std::string_view line) {
+    const MutexLock lock(mutex_);
+    if (line == last_) return;
+    last_ = line;
+    write_(line);
+  }
+
+ private:
+  const Log write_;
+  Mutex mutex_;
+  std::string last_ GUARDED_BY(mutex_);
 };
 
-// Never destroyed: a thread may log while the process ends.
-LogState& State() {
-  static auto* state = new LogState;
-  return *state;
+Log WithoutRepeats(Log write) {
+  return [lines = std::make_shared<Lines>(std::move(write))](
+             std::string_view line) { lines->Add(line); };
 }
 
 // Nobody is left to tell when logging fails.
@@ -33,42 +45,29 @@ void WriteTo(int fd, const std::string& text) {
 
 }  // namespace
 
-void Log(std::string_view line) {
-  LogState& state = State();
-  const MutexLock lock(state.mutex);
-  if (line == state.last) return;
-  state.last = line;
-  if (state.sink) {
-    state.sink(line);
-  } else {
-    WriteTo(STDERR_FILENO, "imgmount: " + state.last + '\n');
-  }
+Log StderrLog() {
+  return WithoutRepeats([](std::string_view line) {
+    WriteTo(STDERR_FILENO, "imgmount: " + std::string(line) + '\n');
+  });
 }
 
-void SetLogSink(LogSink sink) {
-  LogState& state = State();
-  const MutexLock lock(state.mutex);
-  state.sink = std::move(sink);
-  state.last.clear();
-}
-
-LogSink SyslogSink() {
+Log SyslogLog() {
   ::openlog("imgmount", LOG_PID, LOG_DAEMON);
-  return [](std::string_view line) {
+  return WithoutRepeats([](std::string_view line) {
     ::syslog(LOG_WARNING, "%.*s", static_cast<int>(line.size()), line.data());
-  };
+  });
 }
 
-LogSink FileSink(UniqueFd file) {
-  auto shared = std::make_shared<UniqueFd>(std::move(file));
-  return [shared](std::string_view line) {
+Log FileLog(UniqueFd file) {
+  const auto shared = std::make_shared<UniqueFd>(std::move(file));
+  return WithoutRepeats([shared](std::string_view line) {
     const std::time_t now = std::time(nullptr);
     std::tm parts = {};
     ::localtime_r(&now, &parts);
     char stamp[32] = "";
     std::strftime(stamp, sizeof stamp, "%F %T ", &parts);
     WriteTo(shared->get(), stamp + std::string(line) + '\n');
-  };
+  });
 }
 
 }  // namespace imgmount

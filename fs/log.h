@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The log of a mount: one line at a time, from any thread.
-//
-// A process has one log, because libfuse has one too. It starts on stderr; a
-// daemon has none, so it goes to the system log or to a file.
+// Where a mount writes what went wrong: a value, which each mount has of its
+// own.
 #ifndef IMGMOUNT_FS_LOG_H_
 #define IMGMOUNT_FS_LOG_H_
 
@@ -13,16 +11,19 @@
 
 namespace imgmount {
 
-// Writes a line; the same line again and again is written once.
-void Log(std::string_view line);
+// Takes one line, without a line end; from any thread. Copies write to the same
+// place. An empty one says nothing: see LogTo.
+using Log = std::function<void(std::string_view line)>;
 
-using LogSink = std::function<void(std::string_view line)>;
-// Replaces the sink; an empty one means stderr.
-void SetLogSink(LogSink sink);
+inline void LogTo(const Log& log, std::string_view line) {
+  if (log) log(line);
+}
 
-LogSink SyslogSink();
+// These leave out a line that is the same as the one before.
+Log StderrLog();
+Log SyslogLog();
 // Lines with date and time, appended to the file.
-LogSink FileSink(UniqueFd file);
+Log FileLog(UniqueFd file);
 
 }  // namespace imgmount
 

@@ -262,17 +262,17 @@ struct ShownImages {
 
 Result<std::shared_ptr<const FileSystem>> Show(
     const Arguments& args, const std::vector<LocalImage>& images,
-    const MountOptions& mount_options) {
+    const MountOptions& mount_options, const Log& log) {
   const auto shown = std::make_shared<ShownImages>();
   const auto budget = std::make_shared<ReadBudget>();
   for (const LocalImage& local : images) {
-    shown->views.push_back(std::make_unique<ImageViews>(
-        local.layers, local.image, local.cache,
-        ViewOptions{.uid = mount_options.uid,
-                    .gid = mount_options.gid,
-                    .provenance = args.provenance,
-                    .budget = budget,
-                    .log = [](std::string_view line) { Log(line); }}));
+    shown->views.push_back(
+        std::make_unique<ImageViews>(local.layers, local.image, local.cache,
+                                     ViewOptions{.uid = mount_options.uid,
+                                                 .gid = mount_options.gid,
+                                                 .provenance = args.provenance,
+                                                 .budget = budget,
+                                                 .log = log}));
   }
   ImageViews& first = *shown->views.front();
   if (!args.all && !args.all_platforms()) {
@@ -298,15 +298,20 @@ Result<std::shared_ptr<const FileSystem>> Show(
   return std::shared_ptr<const FileSystem>(shown, &fs);
 }
 
+Result<Log> OpenLog(const Arguments& args) {
+  if (args.log_file.empty()) {
+    return args.foreground ? StderrLog() : SyslogLog();
+  }
+  IMGMOUNT_TRY(UniqueFd file,
+               OpenFile(args.log_file, O_WRONLY | O_CREAT | O_APPEND, 0644));
+  return FileLog(std::move(file));
+}
+
 Status MountImage(const Arguments& args, const ToolIo& io) {
   IMGMOUNT_TRY(const MountOptions options,
                MountOptions::Parse(args.mount_options, ::geteuid() == 0));
   IMGMOUNT_TRY(const auto mount_point, CheckMountPoint(args.directory));
-  UniqueFd log_file;
-  if (!args.log_file.empty()) {
-    IMGMOUNT_TRY(log_file,
-                 OpenFile(args.log_file, O_WRONLY | O_CREAT | O_APPEND, 0644));
-  }
+  IMGMOUNT_TRY(const Log log, OpenLog(args));
   IMGMOUNT_TRY(auto images, OpenImages(args, io));
   const auto lock = [cache = images.front().cache]() -> std::shared_ptr<void> {
     auto mounting = cache.Lock("mounting");
@@ -317,14 +322,10 @@ Status MountImage(const Arguments& args, const ToolIo& io) {
   const MountConfig config{.mount_point = mount_point,
                            .name = args.image,
                            .options = options,
+                           .log = log,
                            .lock = lock};
 
   const auto serve = [&](const std::function<void()>& ready) -> Status {
-    if (log_file) {
-      SetLogSink(FileSink(std::move(log_file)));
-    } else if (!args.foreground) {
-      SetLogSink(SyslogSink());
-    }
     std::vector<MountRecord> records;
     for (const LocalImage& local : images) {
       auto record = MountRecord::Hold(local.cache, local.image.manifest_digest,
@@ -332,21 +333,20 @@ Status MountImage(const Arguments& args, const ToolIo& io) {
       if (record) {
         records.push_back(*std::move(record));
       } else {  // a full disk, or a cache that may only be read
-        Log("imgcache will not show this mount: " + record.error().message());
+        log("imgcache will not show this mount: " + record.error().message());
       }
     }
-    IMGMOUNT_TRY(auto shown, Show(args, images, options));
+    IMGMOUNT_TRY(auto shown, Show(args, images, options, log));
     const Status served =
         args.foreground
             ? RunSession(*shown, args.push, config, ready)
             : RunKeptSession(std::move(shown), args.push, config, ready);
     shown.reset();
     images.clear();  // their use locks, before the records
-    SetLogSink({});
     return served;
   };
   if (args.foreground) return serve({});
-  return RunInBackground(serve);
+  return RunInBackground(serve, log);
 }
 
 Status Run(const Arguments& args, const ToolIo& io) {

@@ -15,7 +15,6 @@
 #include <vector>
 
 #include "fs/fuse/fuse_api.h"
-#include "fs/log.h"
 #include "meta/base/wire.h"
 
 namespace imgmount {
@@ -45,7 +44,8 @@ auto Guarded(Operation&& operation) -> decltype(operation()) {
 
 // A missing blob or a full disk is not what the caller's path is about: it is
 // told EIO unless the answer came from the tree itself.
-int ReplyErrno(const char* operation, Ino ino, const Error& error) {
+int ReplyErrno(fuse_req_t req, const char* operation, Ino ino,
+               const Error& error) {
   switch (error.code()) {
     case ErrorCode::kNotFound:
       if (error.error_number() == 0) return ENOENT;
@@ -55,14 +55,15 @@ int ReplyErrno(const char* operation, Ino ino, const Error& error) {
     default:
       break;
   }
-  Log(std::string(operation) + " of inode " + std::to_string(ino.number()) +
-      ": " + error.message());
+  LogTo(Context(req).log, std::string(operation) + " of inode " +
+                              std::to_string(ino.number()) + ": " +
+                              error.message());
   return EIO;
 }
 
 void ReplyError(fuse_req_t req, const char* operation, fuse_ino_t ino,
                 const Error& error) {
-  ::fuse_reply_err(req, ReplyErrno(operation, Ino(ino), error));
+  ::fuse_reply_err(req, ReplyErrno(req, operation, Ino(ino), error));
 }
 
 // How long the kernel may answer by itself what it was told, in seconds.
@@ -116,7 +117,7 @@ void Lookup(fuse_req_t req, fuse_ino_t parent, const char* name) {
     if (context.on_looked_up) context.on_looked_up(Ino(entry.ino));
     return;
   }
-  const int error_number = ReplyErrno("lookup", Ino(parent), st.error());
+  const int error_number = ReplyErrno(req, "lookup", Ino(parent), st.error());
   if (error_number == ENOENT) {
     fuse_entry_param nothing = {};  // inode 0: there is no such name, ever
     nothing.entry_timeout = KeepTime(req);

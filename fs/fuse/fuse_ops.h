@@ -14,6 +14,7 @@
 #include <span>
 
 #include "fs/file_system.h"
+#include "fs/log.h"
 
 struct fuse_lowlevel_ops;
 
@@ -25,6 +26,8 @@ inline constexpr uint32_t kMaxRead = 1 << 20;
 // The user data of a session with these operations.
 struct FuseOpsContext {
   const FileSystem& fs;
+  // Told what a program only sees as EIO.
+  Log log = {};
   uint32_t max_read = kMaxRead;
   // The kernel may answer nothing by itself: libfuse keeps others out (-o
   // allow_root) by refusing their requests.

@@ -10,7 +10,6 @@
 #include <stdexcept>
 
 #include "fs/fuse/fake_fuse.h"
-#include "fs/log.h"
 #include "fs/view/composed_fs.h"
 #include "fs/view/image_fs.h"
 #include "tests/support/test_image.h"
@@ -45,10 +44,7 @@ std::string ReadRequest(uint64_t offset, uint32_t size) {
 class FuseOpsTest : public ::testing::Test {
  protected:
   explicit FuseOpsTest(const TestLayer& layer = SampleLayer())
-      : image_({layer}) {
-    SetLogSink([this](std::string_view line) { log_.emplace_back(line); });
-  }
-  ~FuseOpsTest() override { SetLogSink({}); }
+      : image_({layer}) {}
 
   uint64_t ino(std::string_view path) const {
     return image_.ino(path).number();
@@ -58,8 +54,10 @@ class FuseOpsTest : public ::testing::Test {
   std::unique_ptr<TreeReader> reader_ =
       TreeReader::Make(image_.tree(), image_.opener());
   ImageFs fs_{image_.tree(), *reader_};
-  FuseOpsContext context_{.fs = fs_};
   std::vector<std::string> log_;
+  FuseOpsContext context_{.fs = fs_, .log = [this](std::string_view line) {
+                            log_.emplace_back(line);
+                          }};
 };
 
 TEST_F(FuseOpsTest, IntroducesItselfAsTheDesignSays) {
@@ -391,9 +389,10 @@ TEST(FuseOps, AnswerEioForAnException) {
   const auto reader = TreeReader::Make(tree, {});
   const ImageFs fs(tree, *reader);
   std::vector<std::string> log;
-  SetLogSink([&](std::string_view line) { log.emplace_back(line); });
   {
-    FuseOpsContext context{.fs = fs};
+    FuseOpsContext context{.fs = fs, .log = [&](std::string_view line) {
+                             log.emplace_back(line);
+                           }};
     FakeFuse kernel(context);
     EXPECT_EQ(kernel.Call(FUSE_LOOKUP, 1, Name("x")).error, -EIO);
     EXPECT_EQ(kernel.Call(FUSE_GETATTR, 1, Wire(fuse_getattr_in{})).error,
@@ -405,7 +404,6 @@ TEST(FuseOps, AnswerEioForAnException) {
     EXPECT_EQ(kernel.Call(FUSE_LISTXATTR, 1, Wire(fuse_getxattr_in{})).error,
               -EIO);
   }
-  SetLogSink({});
   EXPECT_THAT(log, ::testing::Contains("lookup of inode 1: lookup"));
 }
 

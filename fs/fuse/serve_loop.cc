@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "fs/fuse/fuse_api.h"
+#include "fs/fuse/fuse_log.h"
 #include "fs/quiet_thread.h"
 
 namespace imgmount {
@@ -39,11 +40,13 @@ struct Request : fuse_buf {
 
 }  // namespace
 
-ServeLoop::ServeLoop(fuse_session* session, int stop_fd, AtOnce at_once)
+ServeLoop::ServeLoop(fuse_session* session, int stop_fd, AtOnce at_once,
+                     Log log)
     : session_(session),
       fd_(::fuse_session_fd(session)),
       stop_fd_(stop_fd),
       at_once_(std::move(at_once)),
+      log_(std::move(log)),
       processors_(std::thread::hardware_concurrency()) {}
 
 Status ServeLoop::Run() {
@@ -57,6 +60,7 @@ Status ServeLoop::Run() {
 }
 
 void ServeLoop::Work() {
+  const FuseLogScope libfuse(log_);
   Request request;
   std::unique_lock lock(mutex_);
   while (!stopped_) {

@@ -18,6 +18,7 @@
 #include <thread>
 #include <vector>
 
+#include "fs/log.h"
 #include "meta/base/result.h"
 
 struct fuse_buf;
@@ -35,7 +36,8 @@ class ServeLoop {
   using AtOnce = std::function<bool(std::span<const std::byte> request)>;
 
   // Ends when `stop_fd` is readable. The session is mounted and outlives this.
-  ServeLoop(fuse_session* session, int stop_fd, AtOnce at_once);
+  // `log` is for what libfuse prints.
+  ServeLoop(fuse_session* session, int stop_fd, AtOnce at_once, Log log);
 
   // Serves on this thread and on others, until the file system is unmounted or
   // stopped; no thread is left then.
@@ -55,6 +57,7 @@ class ServeLoop {
   const int fd_;
   const int stop_fd_;
   const AtOnce at_once_;
+  const Log log_;
   const size_t processors_;
 
   std::mutex mutex_;

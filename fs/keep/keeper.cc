@@ -66,7 +66,8 @@ class Keeper {
       ::sigprocmask(SIG_SETMASK, &before_, nullptr);
       if (upgraded_) {
         config_.exec_installed();
-        config_.log("the installed program cannot be run; going on with this");
+        LogTo(config_.log,
+              "the installed program cannot be run; going on with this");
       }
       ::_exit(config_.serve());
     }
@@ -110,8 +111,8 @@ class Keeper {
       return Fail(ErrorCode::kMount, "the mount cannot be served");
     }
     if (!std::exchange(replacing_, false)) {
-      config_.log(fmt::format("the server ended {}; starting another",
-                              HowItEnded(status)));
+      LogTo(config_.log, fmt::format("the server ended {}; starting another",
+                                     HowItEnded(status)));
       if (TooManyDeaths()) return GiveUp();
     }
     return StartServer();
@@ -126,10 +127,11 @@ class Keeper {
 
   // Answers EIO to everything until the mount is gone.
   Status GiveUp() {
-    config_.log(fmt::format(
-        "the server ended {} times within {} s; the mount answers EIO from now "
-        "on; unmount it (imgmount -u)",
-        deaths_.size(), config_.within.count() / 1000));
+    LogTo(config_.log,
+          fmt::format("the server ended {} times within {} s; the mount "
+                      "answers EIO from now "
+                      "on; unmount it (imgmount -u)",
+                      deaths_.size(), config_.within.count() / 1000));
     if (config_.on_server) config_.on_server(0);
     IMGMOUNT_TRY(const auto journal, RequestJournal::Open(config_.journal));
     std::vector<std::byte> request(FUSE_MIN_READ_BUFFER + (2 << 20));

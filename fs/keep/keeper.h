@@ -17,9 +17,9 @@
 #include <chrono>
 #include <functional>
 #include <string>
-#include <string_view>
 
 #include "fs/keep/request_journal.h"
+#include "fs/log.h"
 #include "meta/base/result.h"
 
 namespace imgmount {
@@ -36,7 +36,7 @@ struct KeeperConfig {
   // Becomes the program that is installed now, in a server; returns only if it
   // could not. Null: there is no upgrade.
   std::function<void()> exec_installed = nullptr;
-  std::function<void(std::string_view)> log;
+  Log log = {};
   // Told of each new server, and with 0 when there will be none any more.
   std::function<void(pid_t)> on_server = nullptr;
   // So many deaths within this time, and the mount answers EIO from then on.

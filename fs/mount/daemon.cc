@@ -13,7 +13,6 @@
 #include <span>
 #include <string>
 
-#include "fs/log.h"
 #include "meta/base/file.h"
 
 namespace imgmount {
@@ -41,7 +40,8 @@ void Detach() {
 
 [[noreturn]] void RunChild(
     UniqueFd pipe,
-    const std::function<Status(const std::function<void()>&)>& body) {
+    const std::function<Status(const std::function<void()>&)>& body,
+    const Log& log) {
   Detach();
   ::signal(SIGPIPE, SIG_IGN);
   bool told = false;
@@ -53,7 +53,7 @@ void Detach() {
   if (status) std::exit(EXIT_SUCCESS);
   const Error& error = status.error();
   if (told) {
-    Log(error.message());
+    LogTo(log, error.message());
   } else {
     Tell(pipe.get(), static_cast<uint8_t>(error.code()), error.message());
   }
@@ -77,7 +77,8 @@ std::string ReadToEnd(int fd) {
 }  // namespace
 
 Status RunInBackground(
-    const std::function<Status(const std::function<void()>& ready)>& body) {
+    const std::function<Status(const std::function<void()>& ready)>& body,
+    const Log& log) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return FailErrno("pipe", errno);
   UniqueFd read_end(ends[0]);
@@ -86,7 +87,7 @@ Status RunInBackground(
   if (child < 0) return FailErrno("fork", errno);
   if (child == 0) {
     read_end.Reset();
-    RunChild(std::move(write_end), body);
+    RunChild(std::move(write_end), body, log);
   }
   write_end.Reset();
   const std::string told = ReadToEnd(read_end.get());

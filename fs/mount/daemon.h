@@ -5,6 +5,7 @@
 
 #include <functional>
 
+#include "fs/log.h"
 #include "meta/base/result.h"
 
 namespace imgmount {
@@ -12,9 +13,10 @@ namespace imgmount {
 // Forks; REQUIRES: no other thread in this process. The child, in a session of
 // its own, in "/", with stdio on /dev/null, runs `body` and exits. Returns in
 // the parent alone: when `body` called `ready` (from any thread), or with the
-// error that it ended with before that.
+// error that it ended with before that. A later error goes to `log`.
 Status RunInBackground(
-    const std::function<Status(const std::function<void()>& ready)>& body);
+    const std::function<Status(const std::function<void()>& ready)>& body,
+    const Log& log = {});
 
 }  // namespace imgmount
 

@@ -41,12 +41,12 @@ Status CheckFuseDevice() {
 }
 
 Status Mount(fuse_session* session, const MountConfig& config) {
-  const MountMessages messages;
-  if (::fuse_session_mount(session, config.mount_point.c_str()) == 0) {
-    return {};
-  }
+  int failed = 0;
+  std::string reason = CaptureMessages([&] {
+    failed = ::fuse_session_mount(session, config.mount_point.c_str());
+  });
+  if (failed == 0) return {};
   IMGMOUNT_CHECK(CheckFuseDevice());
-  std::string reason = messages.Line();
   if (::geteuid() != 0 && ::access("/usr/bin/fusermount3", X_OK) != 0 &&
       ::access("/bin/fusermount3", X_OK) != 0) {
     reason = "fusermount3 is missing; install the package fuse3";

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 
+#include "fs/log.h"
 #include "fs/mount/fuse_session.h"
 #include "fs/mount/mount_options.h"
 #include "meta/base/result.h"
@@ -20,6 +21,8 @@ struct MountConfig {
   std::filesystem::path mount_point;  // canonical: see CheckMountPoint
   std::string name;                   // shown as the mount's source
   MountOptions options;
+  // What goes wrong while it is served.
+  Log log = {};
   // Gives what is held while it is looked once more whether something is
   // mounted there, and mounted: a lock makes these one step. May be empty.
   std::function<std::shared_ptr<void>()> lock = {};

@@ -5,30 +5,19 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <cstdarg>
-#include <cstdio>
 #include <span>
 #include <sstream>
 #include <string_view>
 #include <vector>
 
 #include "fs/fuse/fuse_api.h"
-#include "fs/log.h"
+#include "fs/fuse/fuse_log.h"
 #include "fs/mount/mount_table.h"
+#include "meta/base/mutex.h"
 
 namespace imgmount {
 namespace {
-
-void LogFuse(fuse_log_level /*level*/, const char* format, va_list arguments) {
-  char text[512];
-  const int length = std::vsnprintf(text, sizeof text, format, arguments);
-  if (length <= 0) return;
-  std::string_view line(text, std::min<size_t>(length, sizeof text - 1));
-  while (line.ends_with('\n')) line.remove_suffix(1);
-  Log(line);
-}
 
 std::vector<std::string> Arguments(const std::string& name,
                                    const MountOptions& options) {
@@ -47,6 +36,24 @@ std::vector<std::string> Arguments(const std::string& name,
   return {"imgmount", "-o", list};
 }
 
+// All that a file holds, without the names of those who wrote it.
+std::string OneLine(int fd) {
+  std::string text(4096, '\0');
+  const auto bytes = std::as_writable_bytes(std::span(text));
+  text.resize(ReadAt(fd, bytes, 0).value_or(0));
+  std::string line;
+  std::istringstream lines(text);
+  for (std::string part; std::getline(lines, part);) {
+    for (const std::string_view who : {"fuse: ", "fusermount3: "}) {
+      if (part.starts_with(who)) part.erase(0, who.size());
+    }
+    if (part.empty()) continue;
+    if (!line.empty()) line += "; ";
+    line += part;
+  }
+  return line;
+}
+
 }  // namespace
 
 void DestroyFuseSession::operator()(fuse_session* session) const {
@@ -63,41 +70,32 @@ Result<FuseSessionPtr> NewFuseSession(const std::string& name,
       return FailErrno("fuse", ENOMEM);
     }
   }
-  const MountMessages messages;
-  FuseSessionPtr session(
-      ::fuse_session_new(&args, &FuseOps(), sizeof(FuseOps()), context));
+  FuseSessionPtr session;
+  const std::string messages = CaptureMessages([&] {
+    session.reset(
+        ::fuse_session_new(&args, &FuseOps(), sizeof(FuseOps()), context));
+  });
   ::fuse_opt_free_args(&args);
-  if (!session) return Fail(ErrorCode::kMount, messages.Line());
+  if (!session) return Fail(ErrorCode::kMount, messages);
   return session;
 }
 
-MountMessages::MountMessages()
-    : saved_stderr_(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)),
-      text_(::memfd_create("imgmount-stderr", MFD_CLOEXEC)) {
-  if (saved_stderr_ && text_) ::dup2(text_.get(), STDERR_FILENO);
-  ::fuse_set_log_func(nullptr);  // to stderr
-}
-
-MountMessages::~MountMessages() {
-  if (saved_stderr_ && text_) ::dup2(saved_stderr_.get(), STDERR_FILENO);
-  ::fuse_set_log_func(LogFuse);
-}
-
-std::string MountMessages::Line() const {
-  std::string text(4096, '\0');
-  const auto bytes = std::as_writable_bytes(std::span(text));
-  text.resize(ReadAt(text_.get(), bytes, 0).value_or(0));
-  std::string line;
-  std::istringstream lines(text);
-  for (std::string part; std::getline(lines, part);) {
-    for (const std::string_view who : {"fuse: ", "fusermount3: "}) {
-      if (part.starts_with(who)) part.erase(0, who.size());
-    }
-    if (part.empty()) continue;
-    if (!line.empty()) line += "; ";
-    line += part;
+std::string CaptureMessages(const std::function<void()>& act) {
+  static Mutex replacing;
+  const MutexLock lock(replacing);
+  const UniqueFd text(::memfd_create("imgmount-stderr", MFD_CLOEXEC));
+  const UniqueFd before(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3));
+  if (text && before) ::dup2(text.get(), STDERR_FILENO);
+  {
+    const Log to_stderr = [](std::string_view line) {
+      const std::string out = std::string(line) + '\n';
+      (void)WriteAll(STDERR_FILENO, std::as_bytes(std::span(out)));
+    };
+    const FuseLogScope libfuse(to_stderr);
+    act();
   }
-  return line;
+  if (text && before) ::dup2(before.get(), STDERR_FILENO);
+  return OneLine(text.get());
 }
 
 }  // namespace imgmount

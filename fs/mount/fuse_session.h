@@ -3,12 +3,12 @@
 #ifndef IMGMOUNT_FS_MOUNT_FUSE_SESSION_H_
 #define IMGMOUNT_FS_MOUNT_FUSE_SESSION_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "fs/fuse/fuse_ops.h"
 #include "fs/mount/mount_options.h"
-#include "meta/base/file.h"
 #include "meta/base/result.h"
 
 struct fuse_session;
@@ -26,23 +26,10 @@ Result<FuseSessionPtr> NewFuseSession(const std::string& name,
                                       const MountOptions& options,
                                       FuseOpsContext* context);
 
-// While it lives, what libfuse and fusermount3 print is kept, for the one line
-// that says why a mount failed. fusermount3 inherits stderr, so that is
-// replaced; no other thread may be printing.
-class MountMessages {
- public:
-  MountMessages();
-  ~MountMessages();
-  MountMessages(const MountMessages&) = delete;
-  MountMessages& operator=(const MountMessages&) = delete;
-
-  // All that was printed, in one line.
-  std::string Line() const;
-
- private:
-  UniqueFd saved_stderr_;
-  UniqueFd text_;
-};
+// Answers what libfuse and fusermount3 printed while `act` ran, in one line:
+// why a mount failed. fusermount3 inherits stderr, so that is replaced; one
+// call at a time does, and no other thread may be printing.
+std::string CaptureMessages(const std::function<void()>& act);
 
 }  // namespace imgmount
 

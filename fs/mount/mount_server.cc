@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "fs/fuse/fuse_api.h"
+#include "fs/fuse/fuse_log.h"
 #include "fs/fuse/fuse_ops.h"
 #include "fs/fuse/page_pusher.h"
 #include "fs/fuse/serve_loop.h"
@@ -112,9 +113,11 @@ void AnswerUntil(fuse_session* session, const std::function<bool()>& done) {
 Status ServeMount(const FuseMount& mount, const FileSystem& fs,
                   RequestJournal& journal, const ServerConfig& config) {
   const MountOptions& options = mount.config().options;
+  const FuseLogScope libfuse(mount.config().log);
   JournaledContext context{
       FuseOpsContext{
           .fs = fs,
+          .log = mount.config().log,
           .max_read = options.max_read,
           .ask_always = std::find(options.flags.begin(), options.flags.end(),
                                   "allow_root") != options.flags.end()},
@@ -175,8 +178,10 @@ Status ServeMount(const FuseMount& mount, const FileSystem& fs,
     }
     asked = true;
   });
-  ServeLoop loop(session.get(), config.stop_fd,
-                 [&fs](auto request) { return AnswersAtOnce(fs, request); });
+  ServeLoop loop(
+      session.get(), config.stop_fd,
+      [&fs](auto request) { return AnswersAtOnce(fs, request); },
+      mount.config().log);
   Status status = loop.Run();
   if (fs.prefetch() != nullptr) fs.prefetch()->SetListener({});
   // A store, or the first user, may wait for an answer that nobody gives any

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/sendfile.h>
@@ -20,13 +21,16 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <latch>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "fs/log.h"
 #include "fs/mount/daemon.h"
+#include "fs/mount/mount_server.h"
 #include "fs/mount/mount_table.h"
 #include "fs/mount/session.h"
 #include "fs/view/composed_fs.h"
@@ -66,14 +70,13 @@ class Mounted {
     config.mount_point = fs::canonical(folder_.path());
     config.name = "test,image:1";
     config.options = *parsed;
+    config.log = [log = log_file()](std::string_view line) {
+      std::ofstream(log, std::ios::app) << line << '\n';
+    };
     status_ = RunInBackground([&](const std::function<void()>& ready) {
       std::ofstream(pid_file()) << ::getpid() << std::flush;
-      SetLogSink([log = log_file()](std::string_view line) {
-        std::ofstream(log, std::ios::app) << line << '\n';
-      });
       const auto reader =
-          TreeReader::Make(image.tree(), image.opener(),
-                           {.log = [](std::string_view line) { Log(line); }});
+          TreeReader::Make(image.tree(), image.opener(), {.log = config.log});
       const ImageFs fs(image.tree(), *reader,
                        {.uid = parsed->uid, .gid = parsed->gid});
       if (!in_a_part) return RunSession(fs, /*push=*/true, config, ready);
@@ -378,6 +381,82 @@ TEST_F(MountTest, GivesEioAndALogLineForWrongBytes) {
   EXPECT_FALSE(large.read(out.data(), static_cast<long>(out.size())));
   EXPECT_THAT(Contents(mounted.log_file()),
               ::testing::HasSubstr("wrong checksum"));
+}
+
+// A mount that a thread of the test serves.
+class ServedHere {
+ public:
+  ServedHere(TestImage& image, const std::string& name)
+      : reader_(TreeReader::Make(image.tree(), image.opener(), {.log = log()})),
+        fs_(image.tree(), *reader_),
+        stop_(::eventfd(0, EFD_CLOEXEC)) {
+    auto mount = FuseMount::Create({.mount_point = fs::canonical(path()),
+                                    .name = name,
+                                    .options = *MountOptions::Parse({}, true),
+                                    .log = log()});
+    EXPECT_TRUE(mount) << mount.error().message();
+    if (!mount) return;
+    mount_.emplace(*std::move(mount));
+    journal_ = *RequestJournal::Open(RequestJournal::CreateMemory()->get());
+    thread_ = std::thread([this] {
+      const Status served = ServeMount(
+          *mount_, fs_, *journal_, {.stop_fd = stop_.get(), .on_ready = [this] {
+                                      ready_.count_down();
+                                    }});
+      EXPECT_TRUE(served) << served.error().message();
+    });
+    ready_.wait();
+  }
+  ~ServedHere() {
+    if (!thread_.joinable()) return;
+    ::eventfd_write(stop_.get(), 1);
+    thread_.join();
+  }
+
+  const fs::path& path() const { return folder_.path(); }
+  std::string log_text() const {
+    const std::lock_guard lock(log_mutex_);
+    return log_text_;
+  }
+
+ private:
+  Log log() {
+    return [this](std::string_view line) {
+      const std::lock_guard lock(log_mutex_);
+      log_text_.append(line).append("\n");
+    };
+  }
+  TemporaryFolder folder_;
+  mutable std::mutex log_mutex_;
+  std::string log_text_;
+  std::unique_ptr<TreeReader> reader_;
+  ImageFs fs_;
+  UniqueFd stop_;
+  std::optional<FuseMount> mount_;
+  std::unique_ptr<RequestJournal> journal_;
+  std::latch ready_{1};
+  std::thread thread_;
+};
+
+TEST_F(MountTest, TwoLiveInOneProcessWithLogsOfTheirOwn) {
+  TestLayer second_layer;
+  second_layer.Content("name", "second");
+  second_layer.Content("large", RandomBytes(5 << 20, 2));
+  TestImage second_image({second_layer});
+  image_.tar(0).bytes[image_.tar(0).bytes.size() / 2] ^= 1;
+  const ServedHere first(image_, "first");
+  const ServedHere second(second_image, "second");
+
+  EXPECT_EQ(Contents(first.path() / "etc/shadow"), "secret\n");
+  EXPECT_EQ(Contents(second.path() / "name"), "second");
+  EXPECT_EQ(Shell("cat " + first.path().string() + "/large >/dev/null 2>&1"),
+            1);
+  EXPECT_THAT(first.log_text(), ::testing::HasSubstr("wrong checksum"));
+  EXPECT_EQ(second.log_text(), "");
+
+  EXPECT_TRUE(UnmountPoint(fs::canonical(first.path()), Unmount::kNow));
+  EXPECT_EQ(Contents(second.path() / "large"), RandomBytes(5 << 20, 2));
+  EXPECT_FALSE(fs::exists(first.path() / "etc"));
 }
 
 TEST_F(MountTest, EndsWithUmount) {

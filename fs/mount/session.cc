@@ -7,7 +7,6 @@
 
 #include "fs/keep/keeper.h"
 #include "fs/keep/request_journal.h"
-#include "fs/log.h"
 #include "fs/mount/ending_signals.h"
 #include "fs/mount/mount_server.h"
 
@@ -47,13 +46,13 @@ Status RunKeptSession(std::shared_ptr<const FileSystem> fs, bool push,
     // Nobody is left to unmount it.
     if (::getppid() != keeper) mount.Unmount();
     if (served) return kServerEnded;
-    Log(served.error().message());
+    LogTo(config.log, served.error().message());
     return 1;
   };
   return KeepServed({.device = mount.device(),
                      .journal = memory.get(),
                      .serve = serve,
-                     .log = [](std::string_view line) { Log(line); },
+                     .log = config.log,
                      .on_server = [&](pid_t) { first = false; }});
 }
 

@@ -386,7 +386,7 @@ Result<Layer*> SpanTreeReader::OpenLayer(LayerPosition position) {
   }
   Error error =
       std::move(opened).error().In("layer " + std::to_string(position));
-  if (options_.log) options_.log(error.message());
+  LogTo(options_.log, error.message());
   // What is missing may come back; finding out again that it is wrong would
   // take a pass over the whole layer for every read.
   if (error.code() == ErrorCode::kCorrupt) layer->broken = error;
@@ -458,9 +458,8 @@ Failure SpanTreeReader::Logged(const LayerSpan& where, Error error) {
                   error.error_number());
   }
   const std::lock_guard lock(logged_mutex_);
-  if (options_.log && logged_.size() < kMaxLoggedSpans &&
-      logged_.insert(where).second) {
-    options_.log(error.message());
+  if (logged_.size() < kMaxLoggedSpans && logged_.insert(where).second) {
+    LogTo(options_.log, error.message());
   }
   return Failure(std::move(error));
 }

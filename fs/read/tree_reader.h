@@ -11,10 +11,10 @@
 #include <functional>
 #include <memory>
 #include <span>
-#include <string_view>
 #include <vector>
 
 #include "fs/file_bytes.h"
+#include "fs/log.h"
 #include "fs/prefetch.h"
 #include "fs/read/access_profiles.h"
 #include "fs/read/read_budget.h"
@@ -33,7 +33,7 @@ struct TreeReaderOptions {
   // mount (span_cuts.h); called by threads that have time.
   std::function<void(LayerPosition, std::span<const TarRun>)> cut = nullptr;
   // Told of each span or layer that cannot be read, once.
-  std::function<void(std::string_view line)> log = nullptr;
+  Log log = {};
 };
 
 class TreeReader : public Prefetch {

@@ -13,9 +13,9 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
+#include "fs/log.h"
 #include "fs/read/tree_reader.h"
 #include "fs/view/composed_fs.h"
 #include "fs/view/image_fs.h"
@@ -57,7 +57,7 @@ struct ViewOptions {
   std::optional<uint32_t> gid;
   bool provenance = false;
   std::shared_ptr<ReadBudget> budget;  // of all views
-  std::function<void(std::string_view line)> log;
+  Log log = {};
 };
 
 class ImageViews {
