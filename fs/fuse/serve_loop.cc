@@ -7,12 +7,12 @@
 
 #include <cerrno>
 #include <chrono>
-#include <cstdlib>
 #include <system_error>
 #include <utility>
 
 #include "fs/fuse/fuse_api.h"
 #include "fs/fuse/fuse_log.h"
+#include "fs/fuse/fuse_request.h"
 #include "fs/quiet_thread.h"
 
 namespace imgmount {
@@ -31,13 +31,6 @@ std::chrono::microseconds SpinTime(size_t processors) {
   return std::chrono::microseconds(spins ? 20 : 0);
 }
 
-struct Request : fuse_buf {
-  Request() : fuse_buf{} {}
-  ~Request() { std::free(mem); }
-  Request(const Request&) = delete;
-  Request& operator=(const Request&) = delete;
-};
-
 }  // namespace
 
 ServeLoop::ServeLoop(fuse_session* session, int stop_fd, AtOnce at_once,
@@ -55,23 +48,30 @@ Status ServeLoop::Run() {
     return FailErrno("serving the mount", errno);
   }
   Work();
-  for (std::thread& thread : threads_) thread.join();
+  // No thread is added any more, so nobody else needs them.
+  std::vector<std::thread> threads;
+  {
+    const MutexLock lock(mutex_);
+    threads.swap(threads_);
+  }
+  for (std::thread& thread : threads) thread.join();
+  const MutexLock lock(mutex_);
   return std::move(status_);
 }
 
 void ServeLoop::Work() {
   const FuseLogScope libfuse(log_);
-  Request request;
-  std::unique_lock lock(mutex_);
+  FuseRequest request;
+  MutexLock lock(mutex_);
   while (!stopped_) {
     if (listening_) {
       ++idle_;
-      wake_.wait(lock);
+      wake_.Wait(mutex_);
       --idle_;
       continue;
     }
     listening_ = true;
-    lock.unlock();
+    lock.Unlock();
     for (bool listens = true; listens;) {
       if (!Receive(request)) {
         Stop();
@@ -79,13 +79,11 @@ void ServeLoop::Work() {
       }
       const State state = PollState();
       if (state == State::kStopped) Stop();
-      const std::span bytes(static_cast<const std::byte*>(request.mem),
-                            request.size);
-      listens = state == State::kGoesOn && at_once_(bytes);
+      listens = state == State::kGoesOn && at_once_(request.bytes());
       if (!listens) LetAnotherListen();
       ::fuse_session_process_buf(session_, &request);
     }
-    lock.lock();
+    lock.Lock();
   }
 }
 
@@ -97,7 +95,7 @@ bool ServeLoop::Receive(fuse_buf& request) {
     if (got > 0) return true;
     if (got == 0) return false;  // unmounted
     if (got != -EAGAIN && got != -EINTR) {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       status_ = FailErrno("serving the mount", -got);
       return false;
     }
@@ -118,11 +116,11 @@ ServeLoop::State ServeLoop::PollState() const {
 }
 
 void ServeLoop::LetAnotherListen() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   listening_ = false;
   if (stopped_) return;
   if (idle_ > 0) {
-    wake_.notify_one();
+    wake_.NotifyOne();
   } else if (threads_.size() + 1 < kMaxServingThreads) {
     try {
       threads_.push_back(StartQuietThread([this] { Work(); }));
@@ -133,9 +131,9 @@ void ServeLoop::LetAnotherListen() {
 }
 
 void ServeLoop::Stop() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   stopped_ = true;
-  wake_.notify_all();
+  wake_.NotifyAll();
 }
 
 }  // namespace imgmount

@@ -10,15 +10,14 @@
 #ifndef IMGMOUNT_FS_FUSE_SERVE_LOOP_H_
 #define IMGMOUNT_FS_FUSE_SERVE_LOOP_H_
 
-#include <condition_variable>
 #include <cstddef>
 #include <functional>
-#include <mutex>
 #include <span>
 #include <thread>
 #include <vector>
 
 #include "fs/log.h"
+#include "meta/base/mutex.h"
 #include "meta/base/result.h"
 
 struct fuse_buf;
@@ -46,12 +45,12 @@ class ServeLoop {
  private:
   enum class State { kGoesOn, kMoreWaiting, kStopped };
 
-  void Work();
+  void Work() EXCLUDES(mutex_);
   // The next request, when there is one. False: there will be none any more.
-  bool Receive(fuse_buf& request);
+  bool Receive(fuse_buf& request) EXCLUDES(mutex_);
   State PollState() const;
-  void LetAnotherListen();
-  void Stop();
+  void LetAnotherListen() EXCLUDES(mutex_);
+  void Stop() EXCLUDES(mutex_);
 
   fuse_session* const session_;
   const int fd_;
@@ -60,14 +59,13 @@ class ServeLoop {
   const Log log_;
   const size_t processors_;
 
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  // Under mutex_:
-  bool listening_ = false;  // a thread is
-  bool stopped_ = false;
-  int idle_ = 0;  // threads that wait for their turn to listen
-  std::vector<std::thread> threads_;
-  Status status_;
+  Mutex mutex_;
+  CondVar wake_;
+  bool listening_ GUARDED_BY(mutex_) = false;  // a thread is
+  bool stopped_ GUARDED_BY(mutex_) = false;
+  int idle_ GUARDED_BY(mutex_) = 0;  // threads that wait for their turn
+  std::vector<std::thread> threads_ GUARDED_BY(mutex_);
+  Status status_ GUARDED_BY(mutex_);
 };
 
 }  // namespace imgmount

@@ -138,7 +138,7 @@ class Keeper {
     while (!ended_) {
       const ssize_t got = journal->Read(config_.device, request);
       if (got > 0) {
-        Refuse(*journal, request);
+        journal->Refuse(config_.device, request);
         continue;
       }
       if (got == 0 || errno == ENODEV) break;
@@ -155,18 +155,6 @@ class Keeper {
     }
     ended_ = true;
     return {};
-  }
-
-  void Refuse(RequestJournal& journal, std::span<const std::byte> request) {
-    fuse_in_header header;
-    std::memcpy(&header, request.data(), sizeof header);
-    if (header.opcode == FUSE_FORGET || header.opcode == FUSE_BATCH_FORGET ||
-        header.opcode == FUSE_INTERRUPT) {
-      return;
-    }
-    fuse_out_header answer = {sizeof answer, -EIO, header.unique};
-    const iovec part = {&answer, sizeof answer};
-    (void)journal.Write(config_.device, {&part, 1});
   }
 
   const KeeperConfig& config_;

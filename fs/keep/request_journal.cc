@@ -26,6 +26,10 @@ bool WantsAnswer(uint32_t opcode) {
          opcode != FUSE_INTERRUPT;
 }
 
+fuse_out_header Refusal(const fuse_in_header& request) {
+  return {sizeof(fuse_out_header), -EIO, request.unique};
+}
+
 // One request's place. `unique` is 0 when there is none; the kernel writes a
 // request with its header, so a slot holds it from the moment read(2) took it.
 union Slot {
@@ -129,7 +133,7 @@ size_t RequestJournal::ReadLeft(int device, std::span<std::byte> out) {
     }
     if (header.len > kSlotBytes || header.len < sizeof header ||
         header.len > out.size() || ++memory_->attempts[slot] > kMaxAttempts) {
-      fuse_out_header refusal = {sizeof refusal, -EIO, header.unique};
+      const fuse_out_header refusal = Refusal(header);
       (void)!::write(device, &refusal, sizeof refusal);
       FreeSlot(slot);
       continue;
@@ -175,6 +179,15 @@ bool RequestJournal::Suppressed(std::span<const iovec> parts) {
   fuse_out_header answer;
   std::memcpy(&answer, parts.front().iov_base, sizeof answer);
   return has_init() && answer.unique == memory_->init_unique;
+}
+
+void RequestJournal::Refuse(int device, std::span<const std::byte> request) {
+  fuse_in_header header;
+  std::memcpy(&header, request.data(), sizeof header);
+  if (!WantsAnswer(header.opcode)) return;
+  fuse_out_header refusal = Refusal(header);
+  const iovec part = {&refusal, sizeof refusal};
+  (void)Write(device, {&part, 1});
 }
 
 ssize_t RequestJournal::Write(int device, std::span<const iovec> parts) {

@@ -56,6 +56,9 @@ class RequestJournal {
   // As writev(2) of a whole answer or notification.
   ssize_t Write(int device, std::span<const iovec> parts);
 
+  // Answers EIO to a request that Read() gave, if it has an answer.
+  void Refuse(int device, std::span<const std::byte> request);
+
   // How many requests wait for an answer.
   size_t pending() const;
 

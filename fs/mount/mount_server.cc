@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <cstdlib>
 #include <fstream>
 #include <optional>
 #include <thread>
@@ -19,6 +18,7 @@
 #include "fs/fuse/fuse_api.h"
 #include "fs/fuse/fuse_log.h"
 #include "fs/fuse/fuse_ops.h"
+#include "fs/fuse/fuse_request.h"
 #include "fs/fuse/page_pusher.h"
 #include "fs/fuse/serve_loop.h"
 #include "fs/mount/fuse_session.h"
@@ -86,17 +86,10 @@ constexpr fuse_custom_io kJournalIo = {
     .splice_receive = nullptr,
     .splice_send = nullptr};
 
-struct Request : fuse_buf {
-  Request() : fuse_buf{} {}
-  ~Request() { std::free(mem); }
-  Request(const Request&) = delete;
-  Request& operator=(const Request&) = delete;
-};
-
 // Answers what comes until `done`, by itself or because the mount is gone.
 void AnswerUntil(fuse_session* session, const std::function<bool()>& done) {
   constexpr int kLookAgainMs = 5;
-  Request request;
+  FuseRequest request;
   while (!done()) {
     pollfd ready = {::fuse_session_fd(session), POLLIN, 0};
     if (::poll(&ready, 1, kLookAgainMs) <= 0) continue;
@@ -160,7 +153,7 @@ Status ServeMount(const FuseMount& mount, const FileSystem& fs,
   if (journal.has_init()) {
     // Once more, before anything else: the requests that an earlier server left
     // come next, and a session refuses them until it was introduced.
-    Request init;
+    FuseRequest init;
     if (::fuse_session_receive_buf(session.get(), &init) <= 0) {
       return Fail(ErrorCode::kInternal, "the kernel's introduction is lost");
     }

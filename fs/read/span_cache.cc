@@ -4,7 +4,6 @@
 #include <sched.h>
 
 #include <algorithm>
-#include <condition_variable>
 #include <exception>
 #include <optional>
 #include <string>
@@ -22,31 +21,55 @@ constexpr size_t kUnderWayBytes = 16 << 20;
 
 }  // namespace
 
-struct SpanCache::Entry {
+class SpanCache::Entry {
+ public:
   explicit Entry(const SpanKey& k) : key(k) {}
   size_t cost() const { return key.length + kDecoderBytes; }
 
-  const SpanKey key;
+  // The first `end` bytes; waits if another thread is at work on them.
+  Status Decode(const SourcedSpan& span, uint64_t end, SpanBuffers& buffers)
+      EXCLUDES(mutex_);
+  // Until somebody waits; leaves it to another thread that is at work. False:
+  // the span has failed.
+  bool Prepare(const SourcedSpan& span, uint64_t end, SpanBuffers& buffers)
+      EXCLUDES(mutex_);
+  bool Has(uint64_t end) EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    return ready_ >= end;
+  }
+  std::span<const std::byte> memory() const { return buffer_.memory(); }
+  const std::shared_ptr<const SpanSource>& source() const { return source_; }
 
-  // Under the cache's lock: calls of Get() that are at work on it.
-  int callers = 0;
+  const SpanKey key;
+  // Guarded by the cache's mutex:
+  int callers = 0;     // calls that are at work on it
   bool listed = true;  // in lru_ and entries_
 
-  std::mutex mutex;
-  std::condition_variable progress;
-  // Under `mutex`:
-  bool busy = false;  // one thread owns decoder and buffer's tail
-  int waiting = 0;    // callers of Get()
-  uint64_t goal = 0;  // of all calls of Prepare()
-  uint64_t ready = 0;
-  std::optional<Error> error;
+ private:
+  // Who waits for the blocks. If nobody does, somebody still may.
+  enum class For { kCaller, kNobody };
+  // Until `end`, which may grow meanwhile, or, for nobody, until somebody
+  // waits. Gives the mutex back while it decodes.
+  void DecodeBlocks(const SourcedSpan& span, const uint64_t& end, For whom,
+                    SpanBuffers& buffers) REQUIRES(mutex_);
+  Status StepDecoder(const SourcedSpan& span, uint64_t end,
+                     SpanBuffers& buffers) EXCLUDES(mutex_);
 
-  // Owned by the thread that set `busy`. The decoder reads the source and
+  Mutex mutex_;
+  CondVar progress_;
+  // One thread owns the decoder and the buffer's tail.
+  bool busy_ GUARDED_BY(mutex_) = false;
+  int waiting_ GUARDED_BY(mutex_) = 0;    // calls of Decode()
+  uint64_t goal_ GUARDED_BY(mutex_) = 0;  // of all calls of Prepare()
+  uint64_t ready_ GUARDED_BY(mutex_) = 0;
+  std::optional<Error> error_ GUARDED_BY(mutex_);
+
+  // Owned by the thread that set `busy_`. The decoder reads the source and
   // writes into the buffer, so it is declared after them and goes first. The
   // source stays until the decoder is done, and tells whose fault an error is.
-  SpanBuffers::Buffer buffer;
-  std::shared_ptr<const SpanSource> source;
-  std::unique_ptr<SpanDecoder> decoder;
+  SpanBuffers::Buffer buffer_;
+  std::shared_ptr<const SpanSource> source_;
+  std::unique_ptr<SpanDecoder> decoder_;
 };
 
 SpanCache::SpanCache(size_t capacity)
@@ -55,7 +78,7 @@ SpanCache::SpanCache(size_t capacity)
 SpanCache::~SpanCache() = default;
 
 uint64_t SpanCache::LayerNumber(std::string_view identity) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (identity.empty()) return ++layer_count_;
   const auto found = layers_.find(identity);
   if (found != layers_.end()) return found->second;
@@ -65,45 +88,35 @@ uint64_t SpanCache::LayerNumber(std::string_view identity) {
 Result<PinnedBytes> SpanCache::Get(const SourcedSpan& span, uint64_t end) {
   while (true) {
     const std::shared_ptr<Entry> entry = Enter(span.key);
-    Status status = Decode(*entry, span, end);
+    Status status = entry->Decode(span, end, buffers_);
     Leave(entry, !status);
-    if (status) return PinnedBytes{entry, entry->buffer.memory().first(end)};
+    if (status) return PinnedBytes{entry, entry->memory().first(end)};
     // Another reader's copy of the layer is damaged. Ours may be intact.
-    if (entry->source && entry->source != span.source) continue;
+    if (entry->source() && entry->source() != span.source) continue;
     return Failure(std::move(status).error());
   }
 }
 
 void SpanCache::Prepare(const SourcedSpan& span, uint64_t end) {
   const std::shared_ptr<Entry> entry = Enter(span.key);
-  bool failed = false;
-  {
-    std::unique_lock lock(entry->mutex);
-    // Who is at it already goes on to there.
-    entry->goal = std::max(entry->goal, end);
-    if (!entry->busy && !entry->error) {
-      DecodeBlocks(*entry, lock, span, entry->goal, For::kNobody);
-      failed = entry->error.has_value();
-    }
-  }
-  Leave(entry, failed);
+  const bool intact = entry->Prepare(span, end, buffers_);
+  Leave(entry, !intact);
 }
 
 bool SpanCache::Has(const SpanKey& key, uint64_t end) {
   std::shared_ptr<Entry> entry;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto found = entries_.find(key);
     if (found == entries_.end()) return false;
     entry = *found->second;
   }
-  const std::lock_guard lock(entry->mutex);
-  return entry->ready >= end;
+  return entry->Has(end);
 }
 
 std::shared_ptr<SpanCache::Entry> SpanCache::Enter(const SpanKey& key) {
   Lru dropped;  // freed after the lock
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = entries_.find(key);
   if (found != entries_.end()) {
     lru_.splice(lru_.begin(), lru_, found->second);
@@ -120,7 +133,7 @@ std::shared_ptr<SpanCache::Entry> SpanCache::Enter(const SpanKey& key) {
 
 void SpanCache::Leave(const std::shared_ptr<Entry>& entry, bool failed) {
   Lru dropped;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   --entry->callers;
   if (failed && entry->listed) {
     Unlist(entries_.find(entry->key)->second, dropped);
@@ -130,7 +143,7 @@ void SpanCache::Leave(const std::shared_ptr<Entry>& entry, bool failed) {
 
 void SpanCache::Forget(const SpanKey& key) {
   Lru dropped;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = entries_.find(key);
   if (found == entries_.end() || (*found->second)->callers > 0) return;
   Unlist(found->second, dropped);
@@ -138,10 +151,10 @@ void SpanCache::Forget(const SpanKey& key) {
 
 void SpanCache::Release(const SpanSource& source) {
   Lru dropped;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   for (auto it = lru_.begin(); it != lru_.end();) {
     const auto at = it++;
-    if ((*at)->callers == 0 && (*at)->source.get() == &source) {
+    if ((*at)->callers == 0 && (*at)->source().get() == &source) {
       Unlist(at, dropped);
     }
   }
@@ -163,59 +176,68 @@ void SpanCache::Trim(Lru& dropped) {
   }
 }
 
-Status SpanCache::Decode(Entry& entry, const SourcedSpan& span, uint64_t end) {
-  std::unique_lock lock(entry.mutex);
-  while (entry.ready < end) {
-    if (entry.error) return Failure(*entry.error);
-    if (entry.busy) {
-      ++entry.waiting;
-      entry.progress.wait(lock);
-      --entry.waiting;
+Status SpanCache::Entry::Decode(const SourcedSpan& span, uint64_t end,
+                                SpanBuffers& buffers) {
+  const MutexLock lock(mutex_);
+  while (ready_ < end) {
+    if (error_) return Failure(*error_);
+    if (busy_) {
+      ++waiting_;
+      progress_.Wait(mutex_);
+      --waiting_;
       continue;
     }
-    DecodeBlocks(entry, lock, span, end, For::kCaller);
+    DecodeBlocks(span, end, For::kCaller, buffers);
   }
   return {};
 }
 
-void SpanCache::DecodeBlocks(Entry& entry, std::unique_lock<std::mutex>& lock,
-                             const SourcedSpan& span, const uint64_t& end,
-                             For whom) {
-  entry.busy = true;
+bool SpanCache::Entry::Prepare(const SourcedSpan& span, uint64_t end,
+                               SpanBuffers& buffers) {
+  const MutexLock lock(mutex_);
+  // Who is at it already goes on to there.
+  goal_ = std::max(goal_, end);
+  if (busy_ || error_) return true;
+  DecodeBlocks(span, goal_, For::kNobody, buffers);
+  return !error_;
+}
+
+void SpanCache::Entry::DecodeBlocks(const SourcedSpan& span,
+                                    const uint64_t& end, For whom,
+                                    SpanBuffers& buffers) {
+  busy_ = true;
   Status status;
   // Block by block, so that those who wait for less go on earlier.
-  while (status && entry.ready < end &&
-         (whom == For::kCaller || entry.waiting == 0)) {
-    const uint64_t step = std::min(end, entry.ready + kBlockBytes);
-    lock.unlock();
+  while (status && ready_ < end && (whom == For::kCaller || waiting_ == 0)) {
+    const uint64_t step = std::min(end, ready_ + kBlockBytes);
+    mutex_.Unlock();
     // A low priority alone keeps others from this processor until the next tick
     // of the scheduler, which may be 4 ms away (Linux 6.6 and later).
     if (whom == For::kNobody) ::sched_yield();
-    status = StepDecoder(entry, span, step);
-    lock.lock();
-    if (status) entry.ready = entry.decoder->ready();
-    entry.progress.notify_all();
+    status = StepDecoder(span, step, buffers);
+    mutex_.Lock();
+    if (status) ready_ = decoder_->ready();
+    progress_.NotifyAll();
   }
-  if (!status) entry.error = std::move(status).error();
-  const bool complete = entry.ready == entry.key.length;
-  if (entry.error || complete) entry.decoder.reset();
-  if (complete) entry.source.reset();
-  entry.busy = false;
-  entry.progress.notify_all();
+  if (!status) error_ = std::move(status).error();
+  const bool complete = ready_ == key.length;
+  if (error_ || complete) decoder_.reset();
+  if (complete) source_.reset();
+  busy_ = false;
+  progress_.NotifyAll();
 }
 
-Status SpanCache::StepDecoder(Entry& entry, const SourcedSpan& span,
-                              uint64_t end) try {
-  if (!entry.decoder) {
-    const uint64_t length = entry.key.length;
-    entry.source = span.source;
-    IMGMOUNT_TRY(entry.buffer, buffers_.Take(length));
-    IMGMOUNT_TRY(entry.decoder,
-                 span.source->StartDecoder(
-                     span.number, entry.buffer.memory().first(length)));
+Status SpanCache::Entry::StepDecoder(const SourcedSpan& span, uint64_t end,
+                                     SpanBuffers& buffers) try {
+  if (!decoder_) {
+    source_ = span.source;
+    IMGMOUNT_TRY(buffer_, buffers.Take(key.length));
+    IMGMOUNT_TRY(decoder_,
+                 span.source->StartDecoder(span.number,
+                                           buffer_.memory().first(key.length)));
   }
-  IMGMOUNT_CHECK(entry.decoder->DecodeTo(end));
-  if (entry.decoder->ready() < end) {
+  IMGMOUNT_CHECK(decoder_->DecodeTo(end));
+  if (decoder_->ready() < end) {
     return Fail(ErrorCode::kInternal, "a span's decoder stopped early");
   }
   return {};

@@ -22,12 +22,12 @@
 #include <list>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "fs/read/span_buffer.h"
+#include "meta/base/mutex.h"
 #include "meta/base/result.h"
 #include "meta/layer/span_table.h"
 
@@ -93,32 +93,25 @@ class SpanCache {
   size_t mapped_bytes() const { return buffers_.mapped_bytes(); }
 
  private:
-  struct Entry;
+  class Entry;
   using Lru = std::list<std::shared_ptr<Entry>>;
 
-  std::shared_ptr<Entry> Enter(const SpanKey& key);
-  void Leave(const std::shared_ptr<Entry>& entry, bool failed);
-  // With mutex_ held: what is taken off is freed after the lock.
-  void Unlist(Lru::iterator it, Lru& dropped);
+  std::shared_ptr<Entry> Enter(const SpanKey& key) EXCLUDES(mutex_);
+  void Leave(const std::shared_ptr<Entry>& entry, bool failed) EXCLUDES(mutex_);
+  // What is taken off the list is freed by the caller, without the mutex.
+  void Unlist(Lru::iterator it, Lru& dropped) REQUIRES(mutex_);
   // Drops what was not used for longest, until the rest fits.
-  void Trim(Lru& dropped);
-  Status Decode(Entry& entry, const SourcedSpan& span, uint64_t end);
-  // Who waits for the blocks. If nobody does, somebody still may.
-  enum class For { kCaller, kNobody };
-  // With `lock` on the entry's mutex: until `end`, which may grow under it, or,
-  // for nobody, until somebody waits.
-  void DecodeBlocks(Entry& entry, std::unique_lock<std::mutex>& lock,
-                    const SourcedSpan& span, const uint64_t& end, For whom);
-  Status StepDecoder(Entry& entry, const SourcedSpan& span, uint64_t end);
+  void Trim(Lru& dropped) REQUIRES(mutex_);
 
   const size_t capacity_;
   SpanBuffers buffers_;
-  std::mutex mutex_;
-  Lru lru_;  // the last one used is in front
-  std::map<SpanKey, Lru::iterator> entries_;
-  size_t used_ = 0;
-  std::map<std::string, uint64_t, std::less<>> layers_;  // by identity
-  uint64_t layer_count_ = 0;
+  Mutex mutex_;
+  Lru lru_ GUARDED_BY(mutex_);  // the last one used is in front
+  std::map<SpanKey, Lru::iterator> entries_ GUARDED_BY(mutex_);
+  size_t used_ GUARDED_BY(mutex_) = 0;
+  std::map<std::string, uint64_t, std::less<>> layers_
+      GUARDED_BY(mutex_);  // by identity
+  uint64_t layer_count_ GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace imgmount

@@ -8,7 +8,6 @@
 #include <atomic>
 #include <cstring>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -16,6 +15,7 @@
 
 #include "fs/read/read_pattern.h"
 #include "fs/read/span_cache.h"
+#include "meta/base/mutex.h"
 
 namespace imgmount {
 namespace {
@@ -46,19 +46,25 @@ class LayerSource final : public SpanSource {
   const OpenedLayer opened_;
 };
 
+// A layer that is open.
 struct Layer {
   SourcedSpan Sourced(size_t number, const Span& span) const {
     return {{id, span.offset, span.length}, number, source};
   }
 
-  std::mutex opening;
-  // Under `opening` until set:
-  const OpenedLayer* opened = nullptr;       // in the source
-  std::shared_ptr<const SpanSource> source;  // for the span cache
-  uint64_t id = 0;                           // there
-  std::optional<Error> broken;               // opening it again would not help
-  ReadPattern pattern;
+  const std::shared_ptr<const SpanSource> source;
+  const OpenedLayer& opened;  // in the source
+  const uint64_t id;          // in the span cache
+  ReadPattern pattern = {};
   std::atomic<bool> discarded = false;
+};
+
+// One that may be. Who holds its mutex opens it.
+struct LayerSlot {
+  Mutex opening;
+  std::unique_ptr<Layer> layer GUARDED_BY(opening);  // stays once it is there
+  // Opening it again would not help.
+  std::optional<Error> broken GUARDED_BY(opening);
 };
 
 // Lets the kernel fetch a span's state and compressed bytes.
@@ -89,7 +95,7 @@ class SpanTreeReader final : public TreeReader, private DecodeAhead::Client {
         std::move(starts),
         [this](const ProfilePart& part) {
           ForEachSpan(part, [](const Layer& layer, size_t number, uint64_t) {
-            WillNeed(*layer.opened, number);
+            WillNeed(layer.opened, number);
           });
         },
         [this](const ProfilePart& part) {
@@ -102,8 +108,8 @@ class SpanTreeReader final : public TreeReader, private DecodeAhead::Client {
   ~SpanTreeReader() override {
     starts_.reset();
     budget_->ahead().Leave(*this);
-    for (const auto& [position, layer] : layers_) {
-      if (layer.source) cache_.Release(*layer.source);
+    for (const auto& [position, slot] : slots_) {
+      if (slot.layer) cache_.Release(*slot.layer->source);
     }
   }
 
@@ -134,6 +140,7 @@ class SpanTreeReader final : public TreeReader, private DecodeAhead::Client {
   Status Split(const Inode& inode, uint64_t offset, size_t length, Hole&& hole,
                Data&& data);
   bool HasDecodedTar(LayerPosition position, const TarRun& run);
+  LayerSlot& SlotOf(LayerPosition position);
   Result<Layer*> OpenLayer(LayerPosition position);
   enum class For {
     kReader,
@@ -167,10 +174,10 @@ class SpanTreeReader final : public TreeReader, private DecodeAhead::Client {
   const UnionTree& tree_;
   const LayerOpener opener_;
   const TreeReaderOptions options_;
-  std::mutex layers_mutex_;
-  std::map<LayerPosition, Layer> layers_;
-  std::mutex logged_mutex_;
-  std::set<LayerSpan> logged_;
+  Mutex slots_mutex_;
+  std::map<LayerPosition, LayerSlot> slots_ GUARDED_BY(slots_mutex_);
+  Mutex logged_mutex_;
+  std::set<LayerSpan> logged_ GUARDED_BY(logged_mutex_);
   const std::shared_ptr<ReadBudget> budget_;
   SpanCache& cache_;  // the budget's
   std::optional<AccessProfiles> starts_;
@@ -262,14 +269,13 @@ bool SpanTreeReader::HasDecoded(Ino ino, uint64_t offset, size_t length) {
 }
 
 bool SpanTreeReader::HasDecodedTar(LayerPosition position, const TarRun& run) {
-  Layer* layer = nullptr;
-  {
-    const std::lock_guard lock(layers_mutex_);
-    layer = &layers_[position];
-  }
-  const std::unique_lock opening(layer->opening, std::try_to_lock);
-  if (!opening || !layer->opened) return false;
-  const SpanTable& table = *layer->opened->spans;
+  LayerSlot& slot = SlotOf(position);
+  // Whoever opens it may take long.
+  if (!slot.opening.TryLock()) return false;
+  const Layer* const layer = slot.layer.get();
+  slot.opening.Unlock();
+  if (layer == nullptr) return false;
+  const SpanTable& table = *layer->opened.spans;
   const uint64_t end = run.offset + run.length;
   for (uint64_t at = run.offset; at < std::min(end, table.size());) {
     const size_t number = table.Find(at);
@@ -316,7 +322,7 @@ Status SpanTreeReader::Split(const Inode& inode, uint64_t offset, size_t length,
 Status SpanTreeReader::AppendTar(LayerPosition position, const TarRun& run,
                                  const TarRun& file, For whom, FileBytes& out) {
   IMGMOUNT_TRY(Layer* const layer, OpenLayer(position));
-  const SpanTable& table = *layer->opened->spans;
+  const SpanTable& table = *layer->opened.spans;
   if (run.offset > table.size() || table.size() - run.offset < run.length) {
     return Logged(
         {position, table.span_count()},
@@ -355,7 +361,7 @@ void SpanTreeReader::FollowPattern(Layer& layer, LayerPosition position,
                                    const SpanRead& read, For whom) {
   const ReadPattern::Advice advice = layer.pattern.OnRead(
       read, static_cast<size_t>(options_.decode_ahead_spans));
-  const SpanTable& table = *layer.opened->spans;
+  const SpanTable& table = *layer.opened.spans;
   for (size_t i = advice.forget.begin; i < advice.forget.end; ++i) {
     cache_.Forget(layer.Sourced(i, table.span(i)).key);
   }
@@ -363,33 +369,34 @@ void SpanTreeReader::FollowPattern(Layer& layer, LayerPosition position,
   const size_t end = std::min(advice.decode.end, table.span_count());
   for (size_t i = advice.decode.begin; i < end; ++i) {
     budget_->ahead().Want(*this, {position, i});
-    WillNeed(*layer.opened, i + kReadAheadSpans);
+    WillNeed(layer.opened, i + kReadAheadSpans);
   }
 }
 
+LayerSlot& SpanTreeReader::SlotOf(LayerPosition position) {
+  const MutexLock lock(slots_mutex_);
+  return slots_[position];
+}
+
 Result<Layer*> SpanTreeReader::OpenLayer(LayerPosition position) {
-  Layer* layer = nullptr;
-  {
-    const std::lock_guard lock(layers_mutex_);
-    layer = &layers_[position];
-  }
-  const std::lock_guard lock(layer->opening);
-  if (layer->opened) return layer;
-  if (layer->broken) return Failure(*layer->broken);
+  LayerSlot& slot = SlotOf(position);
+  const MutexLock lock(slot.opening);
+  if (slot.layer) return slot.layer.get();
+  if (slot.broken) return Failure(*slot.broken);
   auto opened = opener_(position);
   if (opened) {
     const auto source = std::make_shared<LayerSource>(*std::move(opened));
-    layer->source = source;
-    layer->opened = &source->opened();
-    layer->id = cache_.LayerNumber(layer->opened->identity);
-    return layer;
+    const OpenedLayer& layer = source->opened();
+    slot.layer.reset(
+        new Layer{source, layer, cache_.LayerNumber(layer.identity)});
+    return slot.layer.get();
   }
   Error error =
       std::move(opened).error().In("layer " + std::to_string(position));
   LogTo(options_.log, error.message());
   // What is missing may come back; finding out again that it is wrong would
   // take a pass over the whole layer for every read.
-  if (error.code() == ErrorCode::kCorrupt) layer->broken = error;
+  if (error.code() == ErrorCode::kCorrupt) slot.broken = error;
   return Failure(std::move(error));
 }
 
@@ -400,7 +407,7 @@ void SpanTreeReader::DecodeWanted(const LayerSpan& span) {
 }
 
 void SpanTreeReader::Prepare(const Layer& layer, size_t number, uint64_t end) {
-  const Span span = layer.opened->spans->span(number);
+  const Span span = layer.opened.spans->span(number);
   cache_.Prepare(layer.Sourced(number, span), std::min(end, span.length));
 }
 
@@ -421,7 +428,7 @@ void SpanTreeReader::ForEachSpan(const ProfilePart& part, Use&& use) {
   ForEachRun(part, [&](LayerPosition position, const TarRun& run) {
     const auto layer = OpenLayer(position);
     if (!layer) return;
-    const SpanTable& table = *(*layer)->opened->spans;
+    const SpanTable& table = *(*layer)->opened.spans;
     const uint64_t end = std::min(run.offset + run.length, table.size());
     for (uint64_t at = run.offset; at < end;) {
       const size_t number = table.Find(at);
@@ -447,7 +454,7 @@ void SpanTreeReader::CutFor(const std::vector<AccessProfile>& starts) {
 void SpanTreeReader::Discard(LayerPosition position) {
   const auto layer = OpenLayer(position);
   if (!layer || (*layer)->discarded.exchange(true)) return;
-  if ((*layer)->opened->discard) (*layer)->opened->discard();
+  if ((*layer)->opened.discard) (*layer)->opened.discard();
 }
 
 Failure SpanTreeReader::Logged(const LayerSpan& where, Error error) {
@@ -457,7 +464,7 @@ Failure SpanTreeReader::Logged(const LayerSpan& where, Error error) {
     error = Error(error.code(), error.message() + "; mount the image again",
                   error.error_number());
   }
-  const std::lock_guard lock(logged_mutex_);
+  const MutexLock lock(logged_mutex_);
   if (logged_.size() < kMaxLoggedSpans && logged_.insert(where).second) {
     LogTo(options_.log, error.message());
   }

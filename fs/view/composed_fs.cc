@@ -55,7 +55,7 @@ void ComposedFs::AddPart(Ino parent, std::string name, Opener open) {
 
 Result<std::shared_ptr<const FileSystem>> ComposedFs::OpenPart(
     Part& part) const {
-  const std::scoped_lock lock(part.mutex);
+  const MutexLock lock(part.mutex);
   if (!part.opened) {
     IMGMOUNT_TRY(part.opened, part.open());
   }

@@ -11,12 +11,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "fs/file_system.h"
+#include "meta/base/mutex.h"
 
 namespace imgmount {
 
@@ -75,8 +75,8 @@ class ComposedFs : public FileSystem {
   struct Part {
     Ino parent;
     Opener open;
-    std::mutex mutex;
-    std::shared_ptr<const FileSystem> opened;  // under mutex
+    Mutex mutex;
+    std::shared_ptr<const FileSystem> opened GUARDED_BY(mutex);
   };
   // An inode number taken apart: of a part, or of a node of its own.
   struct Place {

@@ -51,7 +51,7 @@ ImageViews::ImageViews(std::shared_ptr<const LayerProvider> layers, Image image,
       states_(*provider_, provider_->layer_count(), ScratchFolder(cache_)) {}
 
 Result<const UnionTree*> ImageViews::State(size_t layers) {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   IMGMOUNT_TRY(const UnionTree* tree, states_.AsOf(layers));
   states_.DropIndexes();
   return tree;
@@ -103,7 +103,7 @@ Result<std::shared_ptr<const ImageView>> ImageViews::AsOf(size_t layers) {
 Result<std::shared_ptr<const ImageView>> ImageViews::Alone(size_t layer) {
   std::unique_ptr<UnionTree> tree;
   {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     IMGMOUNT_TRY(tree, states_.Alone(layer));
     states_.DropIndexes();
   }

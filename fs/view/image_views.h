@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,6 +19,7 @@
 #include "fs/view/composed_fs.h"
 #include "fs/view/image_fs.h"
 #include "fs/view/provenance.h"
+#include "meta/base/mutex.h"
 #include "meta/base/result.h"
 #include "meta/diff/layer_info.h"
 #include "meta/diff/layer_states.h"
@@ -97,8 +97,8 @@ class ImageViews {
   const ViewOptions options_;
   const TreeReaderOptions reader_options_;  // of every view
   const std::vector<LayerInfo> layers_;
-  std::mutex mutex_;
-  LayerStates states_;  // under mutex_; its trees are never dropped
+  Mutex mutex_;
+  LayerStates states_ GUARDED_BY(mutex_);  // its trees are never dropped
 };
 
 }  // namespace imgmount
