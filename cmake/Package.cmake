@@ -38,7 +38,8 @@ into a read-only directory: without Docker, root, or unpacking. Layers stay
 compressed; a file is decoded when it is read.
 
 With it come imgpull, imghistory, imginspect, imgdiff and imgcache, which
-answer what is in an image, where it is from, and what changed.")
+answer what is in an image, where it is from, and what changed; imgcat and
+imgexport read its files without a mount.")
 # Those of the libraries are found by dpkg-shlibdeps.
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "fuse3")

@@ -12,7 +12,6 @@
 #include <ostream>
 #include <utility>
 
-#include "fs/read/tree_reader.h"
 #include "meta/base/file.h"
 #include "meta/changes/change_report.h"
 #include "meta/changes/change_stat.h"
@@ -28,13 +27,13 @@
 #include "meta/diff/layer_states.h"
 #include "meta/diff/printable.h"
 #include "meta/diff/tree_diff.h"
-#include "meta/diff/union_side.h"
 #include "meta/image/layer_suffix.h"
 #include "meta/packages/installed_packages.h"
 #include "meta/packages/package_diff.h"
 #include "meta/report/units.h"
 #include "meta/store/cached_layers.h"
 #include "tools/image_options.h"
+#include "tools/image_side.h"
 #include "tools/local_image.h"
 
 namespace imgmount {
@@ -207,28 +206,6 @@ LayerStates StatesOf(const LocalImage& image) {
   return LayerStates(*image.layers, image.layer_count,
                      ScratchFolder(image.cache));
 }
-
-// A tree of an image, ready to be compared and read.
-class ImageSide {
- public:
-  // Both outlive the side.
-  ImageSide(const LocalImage& image, const UnionTree& tree)
-      : reader_(TreeReader::Make(tree,
-                                 [layers = image.layers](LayerPosition layer) {
-                                   return layers->Open(layer);
-                                 })),
-        side_(MakeUnionSide(tree, image.image.config.diff_ids,
-                            [reader = reader_.get()](Ino ino, uint64_t offset,
-                                                     std::span<std::byte> out) {
-                              return reader->Read(ino, offset, out);
-                            })) {}
-
-  DiffTree& tree() { return *side_; }
-
- private:
-  std::unique_ptr<TreeReader> reader_;
-  std::unique_ptr<DiffTree> side_;
-};
 
 // One of two operands. What it needs lives in it.
 struct Operand {

@@ -11,8 +11,9 @@
 namespace imgmount {
 namespace {
 
-constexpr std::array kTools = {"imgcache",   "imgdiff",  "imghistory",
-                               "imginspect", "imgmount", "imgpull"};
+constexpr std::array kTools = {"imgcache",  "imgcat",     "imgdiff",
+                               "imgexport", "imghistory", "imginspect",
+                               "imgmount",  "imgpull"};
 
 // Text for troff: no character of it is a command.
 std::string Escaped(std::string_view text) {

@@ -24,13 +24,18 @@ void PushNames(std::string_view path, std::vector<std::string>& names) {
 
 }  // namespace
 
-Result<Inode> ResolveIn(DiffTree& tree, std::string_view path) {
+Result<ResolvedPath> FollowPath(DiffTree& tree, std::string_view path) {
   const auto not_found = [path] {
     return Fail(ErrorCode::kNotFound, fmt::format("no such file: {}", path));
   };
+  struct Step {
+    Ino ino;
+    size_t path_bytes;  // of `walked`
+  };
   std::vector<std::string> names;
   PushNames(path, names);
-  std::vector<Ino> above = {tree.root()};  // the way down; the last is here
+  std::string walked;
+  std::vector<Step> above = {{tree.root(), 0}};  // the way down; we are at last
   for (int links = 0; !names.empty();) {
     const std::string name = std::move(names.back());
     names.pop_back();
@@ -39,7 +44,7 @@ Result<Inode> ResolveIn(DiffTree& tree, std::string_view path) {
       if (above.size() > 1) above.pop_back();
       continue;
     }
-    IMGMOUNT_TRY(const Inode here, tree.Get(above.back()));
+    IMGMOUNT_TRY(const Inode here, tree.Get(above.back().ino));
     if (!S_ISDIR(here.mode)) return not_found();
     IMGMOUNT_TRY(const auto children, tree.Children(here.ino));
     const auto child =
@@ -49,7 +54,10 @@ Result<Inode> ResolveIn(DiffTree& tree, std::string_view path) {
                          });
     if (child == children.end() || child->name != name) return not_found();
     if (child->type != S_IFLNK) {
-      above.push_back(child->ino);
+      walked.resize(above.back().path_bytes);
+      if (!walked.empty()) walked.push_back('/');
+      walked += name;
+      above.push_back({child->ino, walked.size()});
       continue;
     }
     if (++links > kMaxLinks) return not_found();
@@ -57,7 +65,14 @@ Result<Inode> ResolveIn(DiffTree& tree, std::string_view path) {
     if (target.starts_with('/')) above.resize(1);
     PushNames(target, names);
   }
-  return tree.Get(above.back());
+  walked.resize(above.back().path_bytes);
+  IMGMOUNT_TRY(Inode inode, tree.Get(above.back().ino));
+  return ResolvedPath{std::move(walked), inode};
+}
+
+Result<Inode> ResolveIn(DiffTree& tree, std::string_view path) {
+  IMGMOUNT_TRY(const ResolvedPath resolved, FollowPath(tree, path));
+  return resolved.inode;
 }
 
 Result<std::string> ReadWhole(DiffTree& tree, const Inode& file,

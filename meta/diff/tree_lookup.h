@@ -12,8 +12,15 @@
 
 namespace imgmount {
 
-// What is at `path` ("var/lib/dpkg"). Symlinks are followed inside the tree, at
-// most 40 of them, as a program in the image would; kNotFound where nothing is.
+struct ResolvedPath {
+  std::string path;  // without a link in it: "var/lib/dpkg"; "" is the root
+  Inode inode;
+};
+
+// What is at `path` ("/var/lib/dpkg"). Symlinks are followed inside the tree,
+// at most 40 of them, as a program in the image would; kNotFound where nothing
+// is.
+Result<ResolvedPath> FollowPath(DiffTree& tree, std::string_view path);
 Result<Inode> ResolveIn(DiffTree& tree, std::string_view path);
 
 // All bytes of a regular file; kUnsupported for one of more than `limit`.

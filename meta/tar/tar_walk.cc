@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "meta/tar/tar_walk.h"
 
-#include <locale.h>
-
 #include <map>
 #include <string>
 #include <utility>
 
 #include "meta/tar/entry_path.h"
 #include "meta/tar/index_builder.h"
+#include "meta/tar/scoped_charset.h"
 #include "meta/tar/tar_header.h"
 #include "meta/tar/tar_stream.h"
 
@@ -16,24 +15,6 @@ namespace imgmount {
 namespace {
 
 constexpr std::string_view kXattrKey = "SCHILY.xattr.";
-// libarchive converts names by the locale's character set and, in UTF-8, from
-// NFD to NFC; in the C locale bytes stay what they are.
-class CLocale {
- public:
-  CLocale()
-      : locale_(::newlocale(LC_CTYPE_MASK, "C", nullptr)),
-        before_(::uselocale(locale_)) {}
-  ~CLocale() {
-    ::uselocale(before_);
-    if (locale_ != nullptr) ::freelocale(locale_);
-  }
-  CLocale(const CLocale&) = delete;
-  CLocale& operator=(const CLocale&) = delete;
-
- private:
-  locale_t locale_;
-  locale_t before_;
-};
 
 Failure Corrupt(std::string what) {
   return Fail(ErrorCode::kCorrupt, std::move(what));
@@ -270,7 +251,8 @@ void Walk::SetLink(archive_entry* from, const TarHeader& header,
 
 Result<LayerIndex> WalkTar(const NextPiece& next,
                            const std::function<uint64_t()>& index_limit) {
-  const CLocale locale;
+  // In another, libarchive would convert names, in UTF-8 from NFD to NFC.
+  const ScopedCharset charset("C");
   return Walk(next).Run(index_limit);
 }
 

@@ -12,7 +12,8 @@ import harness
 from harness import BIN, Layout, add_image
 from tar_layer import file, tar
 
-TOOLS = ("imgcache", "imgdiff", "imghistory", "imginspect", "imgmount", "imgpull")
+TOOLS = ("imgcache", "imgcat", "imgdiff", "imgexport", "imghistory", "imginspect",
+         "imgmount", "imgpull")
 BUILD = BIN.parent
 
 

@@ -11,7 +11,8 @@ import harness
 from harness import BIN, NGINX
 
 BUILD = BIN.parent
-TOOLS = ("imgcache", "imgdiff", "imghistory", "imginspect", "imgmount", "imgpull")
+TOOLS = ("imgcache", "imgcat", "imgdiff", "imgexport", "imghistory", "imginspect",
+         "imgmount", "imgpull")
 DEBIAN = platform.freedesktop_os_release()
 # What dpkg and mount(8) write themselves.
 OTHERS = re.compile(r"var/lib/dpkg/|var/log/dpkg\.log|run/mount")

@@ -29,4 +29,4 @@ _imgmount_complete() {
   done
 }
 
-complete -F _imgmount_complete imgcache imgdiff imghistory imginspect imgmount imgpull
+complete -F _imgmount_complete imgcache imgcat imgdiff imgexport imghistory imginspect imgmount imgpull

@@ -21,6 +21,6 @@ function __imgmount_complete
     end
 end
 
-for tool in imgcache imgdiff imghistory imginspect imgmount imgpull
+for tool in imgcache imgcat imgdiff imgexport imghistory imginspect imgmount imgpull
     complete -c $tool -f -a '(__imgmount_complete)'
 end
