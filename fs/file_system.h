@@ -12,12 +12,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "fs/file_bytes.h"
 #include "fs/prefetch.h"
 #include "meta/base/result.h"
+#include "meta/layer/blob_source.h"
 #include "meta/union/union_tree.h"
 
 namespace imgmount {
@@ -51,6 +53,13 @@ class FileSystem {
 
   virtual Result<FileBytes> Read(Ino ino, uint64_t offset,
                                  size_t length) const = 0;
+  // Whether Read() would wait for the network: see BlobSource::Await(). After
+  // `arrived` it may wait again, for other bytes.
+  virtual std::unique_ptr<BlobWait> Await(
+      Ino /*ino*/, uint64_t /*offset*/, size_t /*length*/,
+      const BlobSource::Arrived& /*arrived*/) const {
+    return nullptr;
+  }
   // lseek(2) with SEEK_DATA or SEEK_HOLE.
   virtual Result<uint64_t> Seek(Ino ino, uint64_t offset, int whence) const = 0;
 

@@ -15,6 +15,7 @@
 #include "meta/report/cache_listing.h"
 #include "meta/report/columns.h"
 #include "meta/report/units.h"
+#include "meta/upkeep/evict.h"
 #include "meta/upkeep/removal.h"
 #include "meta/upkeep/verify.h"
 #include "tools/image_options.h"
@@ -34,6 +35,7 @@ Examples:
   imgcache ls --layers                     and which layers they share
   imgcache du
   imgcache rm nginx:1.25
+  imgcache evict nginx:1.25                its layers' bytes, not the image
   imgcache prune                           what no image needs
   imgcache prune --older-than 30d          and images not used for a month
   imgcache prune --max-size 20G --dry-run  what would go until 20 GB are left
@@ -72,6 +74,14 @@ layers that other images have.
 Examples:
   imgcache rm nginx:1.25
   imgcache rm 3b25b682ea82)";
+
+constexpr char kEvictFooter[] = R"(
+An evicted image mounts as ever. Its bytes come from its registry again, as they
+are read. A layer in an encoding that can only be decoded from its beginning
+stays.
+
+Examples:
+  imgcache evict nginx:1.25)";
 
 constexpr char kPruneFooter[] = R"(
 Removes what no image needs: layers of tags that have moved, what was looked at
@@ -166,6 +176,13 @@ void Declare(CLI::App& app, Arguments& args) {
       AddCommand(app, args, "rm", "Remove images", kRemoveFooter);
   AddImages(*remove, args);
 
+  CLI::App* evict =
+      AddCommand(app, args, "evict",
+                 "Give the bytes of images' layers back, and keep what it "
+                 "takes to mount them",
+                 kEvictFooter);
+  AddImages(*evict, args);
+
   CLI::App* prune =
       AddCommand(app, args, "prune", "Remove what is not needed", kPruneFooter);
   prune->add_flag("-a,--all", args.all, "All images that are not in use");
@@ -242,6 +259,26 @@ Status RemoveAll(const Cache& cache, const Arguments& args, const ToolIo& io) {
     return {};
   };
   return ForEach(args.images, remove, io, kTool);
+}
+
+Status EvictAll(const Cache& cache, const Arguments& args, const ToolIo& io) {
+  uint64_t bytes = 0;
+  const auto evict = [&](const std::string& image) -> Status {
+    IMGMOUNT_TRY(const Eviction eviction, EvictImage(cache, image));
+    std::string text;
+    for (const Digest& layer : eviction.layers) {
+      text += "Evicted: " + layer.text() + '\n';
+    }
+    for (const auto& [layer, why] : eviction.kept) {
+      text += "Kept: " + layer.text() + ": " + why + '\n';
+    }
+    Print(text, io);
+    bytes += eviction.bytes;
+    return {};
+  };
+  IMGMOUNT_CHECK(ForEach(args.images, evict, io, kTool));
+  io.out << "Total reclaimed space: " << ShortSize(bytes) << '\n';
+  return {};
 }
 
 Status PruneBy(const Cache& cache, const Arguments& args, const ToolIo& io) {
@@ -322,6 +359,7 @@ Status Run(const std::string& command, const Arguments& args,
   if (command == "ls") return List(cache, args, io);
   if (command == "du") return ShowUsage(cache, args, io);
   if (command == "rm") return RemoveAll(cache, args, io);
+  if (command == "evict") return EvictAll(cache, args, io);
   if (command == "prune") return PruneBy(cache, args, io);
   return Verify(cache, args, cancel, io);
 }

@@ -7,6 +7,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -17,6 +18,7 @@
 #include "fetch/find/explain.h"
 #include "fetch/find/open_image.h"
 #include "fetch/find/platforms.h"
+#include "fetch/lazy/lazy_fill.h"
 #include "fs/log.h"
 #include "fs/mount/daemon.h"
 #include "fs/mount/mount_options.h"
@@ -27,6 +29,7 @@
 #include "meta/base/file.h"
 #include "meta/cli/command_line.h"
 #include "meta/cli/interrupt.h"
+#include "meta/cli/quantities.h"
 #include "meta/image/layer_suffix.h"
 #include "meta/image/manifest.h"
 #include "meta/report/history.h"
@@ -59,6 +62,14 @@ fusermount3 -u DIR, umount DIR) or its process gets SIGTERM.
 --platform all shows all platforms of the image side by side, as linux-amd64/
 and so on, and may be combined with --all. One that cannot be pulled is left out
 with a warning; only when none is left it is an error.
+
+An image is mounted as soon as its files can be listed. Layers with a table of
+contents (eStargz, zstd:chunked) need not be here for that, nor those of an
+image that was evicted (imgcache evict): their bytes are fetched and checked as
+they are read, and the rest while nobody waits. Other layers are pulled first.
+What is shown is the same either way, files that were added to the layer for its
+table's sake included; but eStargz tells times of files in whole seconds, until
+all of the layer is here.
 
 With --provenance regular files and directories have the xattrs
   user.imgmount.layer, .digest, .created_by
@@ -108,10 +119,23 @@ struct Arguments {
   bool explain = false;
   std::vector<std::string> unmount;
   bool push = true;
+  bool eager = false;
+  std::string fill = "idle";
+  std::string read_timeout;
   bool provenance = false;
   bool all = false;
   std::optional<size_t> layer;
 
+  Result<RangeFetcherOptions> LazyOptions() const {
+    RangeFetcherOptions options;
+    if (read_timeout.empty()) return options;
+    auto seconds = ParseDuration(read_timeout);
+    if (!seconds) {
+      return Failure(std::move(seconds).error().In("--read-timeout"));
+    }
+    options.patience = std::chrono::seconds(*seconds);
+    return options;
+  }
   bool all_platforms() const { return image_options.platform == "all"; }
   // Without a platform where all are asked for.
   Result<FetchConfig> Config(const ToolIo& io, const CancelFlag& cancel) const {
@@ -154,6 +178,19 @@ void Declare(CLI::App& app, Arguments& args) {
   app.add_flag("!--no-push", args.push,
                "Do not put files into the page cache before they are asked "
                "for");
+  app.add_flag("--eager", args.eager,
+               "Have all of the image here before it is mounted, rather than "
+               "when it is read");
+  app.add_option("--fill", args.fill,
+                 "Fetch what nobody has read yet while nobody waits for "
+                 "anything (idle), or never (no)")
+      ->check(CLI::IsMember({"idle", "no"}))
+      ->type_name("WHEN")
+      ->capture_default_str();
+  app.add_option("--read-timeout", args.read_timeout,
+                 "Let a read fail whose bytes do not come for so long, such as "
+                 "2m (else 60s); 0: when the server has been tried")
+      ->type_name("DURATION");
   const auto all = app.add_flag(
       "--all", args.all,
       "Show the image, its layers, its states, its config and its history");
@@ -197,7 +234,10 @@ Result<std::vector<LocalImage>> OpenImages(const Arguments& args,
   if (args.layer) name.layer = args.layer;
   std::vector<LocalImage> images;
   if (!args.all_platforms()) {
-    IMGMOUNT_TRY(LocalImage image, OpenLocalImage(name, config, progress));
+    IMGMOUNT_TRY(const RangeFetcherOptions lazy, args.LazyOptions());
+    IMGMOUNT_TRY(LocalImage image,
+                 args.eager ? OpenLocalImage(name, config, progress)
+                            : OpenLazily(name, config, progress, lazy));
     images.push_back(std::move(image));
     return images;
   }
@@ -307,6 +347,19 @@ Result<Log> OpenLog(const Arguments& args) {
   return FileLog(std::move(file));
 }
 
+// Brings what is not here yet, as long as the result lives.
+std::shared_ptr<void> StartFilling(const Arguments& args,
+                                   const std::vector<LocalImage>& images,
+                                   const Log& log) {
+  if (args.fill == "no") return nullptr;
+  const auto fills = std::make_shared<std::vector<std::unique_ptr<LazyFill>>>();
+  for (const LocalImage& local : images) {
+    if (!local.lazy) continue;
+    fills->push_back(std::make_unique<LazyFill>(local.lazy, log));
+  }
+  return fills;
+}
+
 Status MountImage(const Arguments& args, const ToolIo& io) {
   IMGMOUNT_TRY(const MountOptions options,
                MountOptions::Parse(args.mount_options, ::geteuid() == 0));
@@ -337,10 +390,12 @@ Status MountImage(const Arguments& args, const ToolIo& io) {
       }
     }
     IMGMOUNT_TRY(auto shown, Show(args, images, options, log));
+    const auto start_work = [&] { return StartFilling(args, images, log); };
     const Status served =
         args.foreground
-            ? RunSession(*shown, args.push, config, ready)
-            : RunKeptSession(std::move(shown), args.push, config, ready);
+            ? RunSession(*shown, args.push, config, ready, start_work)
+            : RunKeptSession(std::move(shown), args.push, config, ready,
+                             start_work);
     shown.reset();
     images.clear();  // their use locks, before the records
     return served;

@@ -8,7 +8,9 @@
 #include <optional>
 
 #include "fetch/find/fetch_config.h"
+#include "fetch/lazy/lazy_layers.h"
 #include "fetch/progress/pull_progress.h"
+#include "fetch/range/range_fetcher.h"
 #include "meta/base/result.h"
 #include "meta/image/image.h"
 #include "meta/image/layer_suffix.h"
@@ -25,7 +27,8 @@ struct LocalImage {
   Image image;
   UseLock in_use;                               // keeps the blobs in the cache
   std::shared_ptr<const LayerProvider> layers;  // all of them
-  std::optional<size_t> layer;                  // that was asked for
+  std::shared_ptr<const LazyLayers> lazy;  // the same, or null: all is here
+  std::optional<size_t> layer;             // that was asked for
   size_t layer_count;  // of the image as of that layer, or as a whole
 };
 
@@ -34,6 +37,13 @@ struct LocalImage {
 Result<LocalImage> OpenLocalImage(const LayerSuffix& name,
                                   const FetchConfig& config,
                                   const ProgressFactory& progress);
+
+// The same, but what can be shown before its bytes are here is not pulled: they
+// come when they are read, over connections that whoever reads first makes.
+Result<LocalImage> OpenLazily(const LayerSuffix& name,
+                              const FetchConfig& config,
+                              const ProgressFactory& progress,
+                              const RangeFetcherOptions& options);
 
 }  // namespace imgmount
 

@@ -18,8 +18,9 @@ bool IsComplete(const NamedImage& named, const ResolvedImage& resolved) {
   }
   const auto& layers = resolved.image.manifest.layers;
   return std::all_of(layers.begin(), layers.end(), [&](const Descriptor& it) {
-    return named.cache.HasBlob(it.digest) &&
-           HasDerivedFiles(named.cache, it.digest);
+    return named.pull_options.leave.contains(it.digest) ||
+           (named.cache.HasBlob(it.digest) &&
+            HasDerivedFiles(named.cache, it.digest));
   });
 }
 

@@ -214,6 +214,9 @@ Status Pull(Source& source, const ResolvedImage& resolved,
 
   const bool named =
       source.in_place() || IsNamed(cache, name, resolved.published);
+  std::erase_if(jobs, [&](const LayerJob& job) {
+    return options.leave.contains(job.layer->digest);
+  });
   std::vector<LayerJob> missing;
   for (const LayerJob& job : jobs) {
     if (!IsComplete(cache, *job.layer)) missing.push_back(job);
@@ -244,6 +247,9 @@ Status Pull(Source& source, const ResolvedImage& resolved,
     });
   };
   IMGMOUNT_CHECK(pull(missing));
+  if (!options.leave.empty()) {
+    return named ? Status() : cache.SetName(name, resolved.published);
+  }
   // Here, so that the first mount is as quick as any.
   auto tree = OpenTree(cache, image, image.manifest.layers.size());
   if (!tree && tree.error().code() == ErrorCode::kCorrupt &&

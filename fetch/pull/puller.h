@@ -6,11 +6,13 @@
 #ifndef IMGMOUNT_FETCH_PULL_PULLER_H_
 #define IMGMOUNT_FETCH_PULL_PULLER_H_
 
+#include <set>
 #include <string>
 
 #include "fetch/source/pull_observer.h"
 #include "fetch/source/source.h"
 #include "meta/base/cancel_flag.h"
+#include "meta/base/digest.h"
 #include "meta/base/result.h"
 #include "meta/image/platform.h"
 #include "meta/store/cache.h"
@@ -21,6 +23,9 @@ struct PullOptions {
   Platform platform = Platform::OfThisMachine();  // as for Resolve()
   int max_concurrent_downloads = 3;
   const CancelFlag* cancel = nullptr;  // may be null
+  // Layers that are left where they are, as whoever reads them fetches them;
+  // where there are any no tree is made.
+  std::set<Digest> leave = {};
 };
 
 // An image's documents, from the cache, else from the source into the cache;

@@ -9,11 +9,12 @@ namespace imgmount {
 using Priority = RangeFetcher::Priority;
 
 LazyBlob::LazyBlob(RangeFetcher& fetcher, Source& source,
-                   const Descriptor& layer, std::shared_ptr<PartialBlob> bytes)
+                   const Descriptor& layer, std::shared_ptr<PartialBlob> bytes,
+                   RangeFetcherEvents events)
     : fetcher_(fetcher),
       name_("layer " + std::string(layer.digest.short_hex())),
       bytes_(std::move(bytes)),
-      blob_(fetcher.Add(source, layer, bytes_)) {}
+      blob_(fetcher.Add(source, layer, bytes_, std::move(events))) {}
 
 LazyBlob::~LazyBlob() { fetcher_.Remove(blob_); }
 
@@ -54,6 +55,11 @@ void LazyBlob::WillNeed(uint64_t offset, uint64_t length) {
 bool LazyBlob::Refetch(uint64_t offset, uint64_t length) {
   const auto invalidated = bytes_->Invalidate(PiecesIn(offset, length));
   return invalidated && *invalidated;
+}
+
+bool LazyBlob::IsHere(uint64_t offset, uint64_t length) const {
+  const auto missing = bytes_->FirstMissing(PiecesIn(offset, length), 1);
+  return missing && missing->empty();
 }
 
 }  // namespace imgmount

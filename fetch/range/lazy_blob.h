@@ -22,7 +22,7 @@ class LazyBlob : public BlobSource {
  public:
   // Fetcher and source outlive it.
   LazyBlob(RangeFetcher& fetcher, Source& source, const Descriptor& layer,
-           std::shared_ptr<PartialBlob> bytes);
+           std::shared_ptr<PartialBlob> bytes, RangeFetcherEvents events = {});
   ~LazyBlob() override;
 
   uint64_t size() const override { return bytes_->size(); }
@@ -32,11 +32,14 @@ class LazyBlob : public BlobSource {
   std::unique_ptr<BlobWait> Await(uint64_t offset, uint64_t length,
                                   const Arrived& arrived) override;
   bool Refetch(uint64_t offset, uint64_t length) override;
+  bool IsHere(uint64_t offset, uint64_t length) const override;
 
   // Fetches all of it while nobody waits for anything, until the wait is
   // destroyed. Null: it is here. `arrived` as for Await(), but that the network
   // may be away for as long as it likes.
   std::unique_ptr<BlobWait> Fill(const Arrived& arrived);
+
+  PartialBlob& bytes() { return *bytes_; }
 
  private:
   PieceRun PiecesIn(uint64_t offset, uint64_t length) const;

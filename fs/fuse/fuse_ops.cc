@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "fs/fuse/fuse_api.h"
+#include "fs/fuse/parked_reads.h"
 #include "meta/base/wire.h"
 
 namespace imgmount {
@@ -166,30 +167,9 @@ void Release(fuse_req_t req, fuse_ino_t /*ino*/, fuse_file_info* /*file*/) {
 
 void Read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
           fuse_file_info* /*file*/) {
-  struct Reply {
-    FileBytes bytes;
-    std::vector<iovec> iov;
-  };
-  const auto reply = Guarded([&]() -> Result<Reply> {
-    IMGMOUNT_TRY(FileBytes bytes, Fs(req).Read(Ino(ino), offset, size));
-    std::vector<iovec> iov;
-    iov.reserve(bytes.pieces.size());
-    for (const auto piece : bytes.pieces) {
-      iov.push_back({const_cast<std::byte*>(piece.data()), piece.size()});
-    }
-    return Reply{std::move(bytes), std::move(iov)};
-  });
-  if (!reply) {
-    // The reader logged it, once for each span.
-    ::fuse_reply_err(req, EIO);
-    return;
-  }
-  const FuseOpsContext& context = Context(req);
-  ::fuse_reply_iov(req, reply->iov.data(), static_cast<int>(reply->iov.size()));
-  if (offset == 0 && reply->bytes.size == reply->bytes.file_size &&
-      context.on_whole_file_read) {
-    context.on_whole_file_read(Ino(ino));
-  }
+  const ParkedRead read{req, Ino(ino), static_cast<uint64_t>(offset), size};
+  ParkedReads* const parked = Context(req).parked;
+  if (parked == nullptr || !parked->Park(read)) AnswerRead(read);
 }
 
 // Lists into a buffer of at most `size` bytes; `add` answers the bytes that an
@@ -366,6 +346,35 @@ fuse_lowlevel_ops MakeOps() {
 }
 
 }  // namespace
+
+void AnswerRead(const ParkedRead& read) {
+  const fuse_req_t req = read.req;
+  struct Reply {
+    FileBytes bytes;
+    std::vector<iovec> iov;
+  };
+  const auto reply = Guarded([&]() -> Result<Reply> {
+    IMGMOUNT_TRY(FileBytes bytes,
+                 Fs(req).Read(read.ino, read.offset, read.size));
+    std::vector<iovec> iov;
+    iov.reserve(bytes.pieces.size());
+    for (const auto piece : bytes.pieces) {
+      iov.push_back({const_cast<std::byte*>(piece.data()), piece.size()});
+    }
+    return Reply{std::move(bytes), std::move(iov)};
+  });
+  if (!reply) {
+    // The reader logged it, once for each span.
+    ::fuse_reply_err(req, EIO);
+    return;
+  }
+  const FuseOpsContext& context = Context(req);
+  ::fuse_reply_iov(req, reply->iov.data(), static_cast<int>(reply->iov.size()));
+  if (read.offset == 0 && reply->bytes.size == reply->bytes.file_size &&
+      context.on_whole_file_read) {
+    context.on_whole_file_read(read.ino);
+  }
+}
 
 bool AnswersAtOnce(const FileSystem& fs, std::span<const std::byte> request) {
   const auto header = ReadWire<fuse_in_header>(request, 0);

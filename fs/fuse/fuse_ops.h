@@ -40,12 +40,17 @@ struct FuseOpsContext {
   // Told of each directory whose end was reached, before the kernel is; it
   // knows what is in it by then.
   std::function<void(Ino)> on_directory_listed = {};
+  // Keeps reads that wait for the network; null: they keep a thread.
+  class ParkedReads* parked = nullptr;
   // What the kernel can do without; set when it introduces itself.
   bool no_open = false;
   bool no_opendir = false;
 };
 
 const fuse_lowlevel_ops& FuseOps();
+
+// Reads, waiting where that is needed, and answers.
+void AnswerRead(const struct ParkedRead& read);
 
 // Whether the answer to a request, as it comes from the kernel, is at hand.
 bool AnswersAtOnce(const FileSystem& fs, std::span<const std::byte> request);

@@ -20,7 +20,9 @@
 #include "fs/fuse/fuse_ops.h"
 #include "fs/fuse/fuse_request.h"
 #include "fs/fuse/page_pusher.h"
+#include "fs/fuse/parked_reads.h"
 #include "fs/fuse/serve_loop.h"
+#include "fs/log.h"
 #include "fs/mount/fuse_session.h"
 #include "fs/quiet_thread.h"
 #include "meta/base/file.h"
@@ -123,6 +125,12 @@ Status ServeMount(const FuseMount& mount, const FileSystem& fs,
       ::fuse_session_custom_io(session.get(), &kJournalIo, device) != 0) {
     return FailErrno("serving the mount", errno);
   }
+  ParkedReads parked(fs, [&](const ParkedRead& read, const Status& arrival) {
+    if (!arrival) LogTo(mount.config().log, arrival.error().message());
+    if (arrival) return AnswerRead(read);
+    ::fuse_reply_err(read.req, EIO);
+  });
+  context.parked = &parked;
   std::optional<PagePusher> pusher;
   if (config.push) {
     pusher.emplace(fs, [&](Ino ino, uint64_t offset, const FileBytes& bytes) {

@@ -14,9 +14,11 @@ namespace imgmount {
 namespace {
 
 Status Serve(const FuseMount& mount, const FileSystem& fs, int journal_memory,
-             bool push, const std::function<void()>& on_ready) {
+             bool push, const std::function<void()>& on_ready,
+             const StartWork& start_work) {
   IMGMOUNT_TRY(const auto journal, RequestJournal::Open(journal_memory));
   IMGMOUNT_TRY(const EndingSignals signals, EndingSignals::Catch());
+  const std::shared_ptr<void> work = start_work ? start_work() : nullptr;
   return ServeMount(
       mount, fs, *journal,
       {.push = push, .stop_fd = signals.fd(), .on_ready = on_ready});
@@ -25,22 +27,25 @@ Status Serve(const FuseMount& mount, const FileSystem& fs, int journal_memory,
 }  // namespace
 
 Status RunSession(const FileSystem& fs, bool push, const MountConfig& config,
-                  const std::function<void()>& on_ready) {
+                  const std::function<void()>& on_ready,
+                  const StartWork& start_work) {
   IMGMOUNT_TRY(const UniqueFd memory, RequestJournal::CreateMemory());
   IMGMOUNT_TRY(const FuseMount mount, FuseMount::Create(config));
-  return Serve(mount, fs, memory.get(), push, on_ready);
+  return Serve(mount, fs, memory.get(), push, on_ready, start_work);
 }
 
 Status RunKeptSession(std::shared_ptr<const FileSystem> fs, bool push,
                       const MountConfig& config,
-                      const std::function<void()>& on_ready) {
+                      const std::function<void()>& on_ready,
+                      const StartWork& start_work) {
   IMGMOUNT_TRY(const UniqueFd memory, RequestJournal::CreateMemory());
   IMGMOUNT_TRY(FuseMount mount, FuseMount::Create(config));
   const pid_t keeper = ::getpid();
   bool first = true;
   const auto serve = [&] {
-    const Status served = Serve(mount, *fs, memory.get(), push,
-                                first ? on_ready : std::function<void()>());
+    const Status served =
+        Serve(mount, *fs, memory.get(), push,
+              first ? on_ready : std::function<void()>(), start_work);
     // Access profiles are saved by that, which takes a while.
     fs.reset();
     // Nobody is left to unmount it.

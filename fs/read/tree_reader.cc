@@ -67,13 +67,21 @@ struct LayerSlot {
   std::optional<Error> broken GUARDED_BY(opening);
 };
 
-// Lets the kernel fetch a span's state and compressed bytes.
+BlobSource& BlobOf(const OpenedLayer& layer, const Span& span) {
+  return span.file == SpanFile::kFrames ? *layer.frames : *layer.blob;
+}
+
+bool IsHere(const OpenedLayer& layer, size_t number) {
+  const Span span = layer.spans->span(number);
+  return BlobOf(layer, span).IsHere(span.in_offset, span.in_length);
+}
+
+// Lets the kernel fetch a span's state and compressed bytes, or the network.
 void WillNeed(const OpenedLayer& layer, size_t number) {
   if (number >= layer.spans->span_count()) return;
   const Span span = layer.spans->span(number);
   layer.spans->WillNeed(number);
-  (span.file == SpanFile::kFrames ? layer.frames : layer.blob)
-      ->WillNeed(span.in_offset, span.in_length);
+  BlobOf(layer, span).WillNeed(span.in_offset, span.in_length);
 }
 
 class SpanTreeReader final : public TreeReader, private DecodeAhead::Client {
@@ -114,6 +122,8 @@ class SpanTreeReader final : public TreeReader, private DecodeAhead::Client {
   }
 
   Result<FileBytes> View(Ino ino, uint64_t offset, size_t length) override;
+  std::unique_ptr<BlobWait> Await(Ino ino, uint64_t offset, size_t length,
+                                  const BlobSource::Arrived& arrived) override;
   bool HasDecoded(Ino ino, uint64_t offset, size_t length) override;
   Result<FileBytes> ViewDecoded(const FilePart& part) override;
   void OnStored(const FilePart& part) override {
@@ -139,8 +149,12 @@ class SpanTreeReader final : public TreeReader, private DecodeAhead::Client {
   template <typename Hole, typename Data>
   Status Split(const Inode& inode, uint64_t offset, size_t length, Hole&& hole,
                Data&& data);
-  bool HasDecodedTar(LayerPosition position, const TarRun& run);
   LayerSlot& SlotOf(LayerPosition position);
+  // Calls `use(layer, number, stop)` with each span of a run that is not
+  // decoded up to byte `stop` of it, until it answers false. False: it did, or
+  // the layer has not been opened.
+  template <typename Use>
+  bool ForEachUndecoded(LayerPosition position, const TarRun& run, Use&& use);
   Result<Layer*> OpenLayer(LayerPosition position);
   enum class For {
     kReader,
@@ -168,7 +182,8 @@ class SpanTreeReader final : public TreeReader, private DecodeAhead::Client {
   void ForEachSpan(const ProfilePart& part, Use&& use);
   // Lets spans begin where these starts read.
   void CutFor(const std::vector<AccessProfile>& starts);
-  void Discard(LayerPosition position);
+  // Lets the layer's derived files be made anew; false: there are none.
+  bool Discard(LayerPosition position);
   Failure Logged(const LayerSpan& where, Error error);
 
   const UnionTree& tree_;
@@ -262,13 +277,17 @@ bool SpanTreeReader::HasDecoded(Ino ino, uint64_t offset, size_t length) {
   const Status split = Split(
       *inode, offset, length, [](uint64_t) { return Status(); },
       [&](const TarRun& run, const TarRun&) {
-        all = all && HasDecodedTar(inode->layer, run);
+        all =
+            all && ForEachUndecoded(inode->layer, run,
+                                    [](const Layer&, size_t) { return false; });
         return Status();
       });
   return all || !split;
 }
 
-bool SpanTreeReader::HasDecodedTar(LayerPosition position, const TarRun& run) {
+template <typename Use>
+bool SpanTreeReader::ForEachUndecoded(LayerPosition position, const TarRun& run,
+                                      Use&& use) {
   LayerSlot& slot = SlotOf(position);
   // Whoever opens it may take long.
   if (!slot.opening.TryLock()) return false;
@@ -281,10 +300,40 @@ bool SpanTreeReader::HasDecodedTar(LayerPosition position, const TarRun& run) {
     const size_t number = table.Find(at);
     const Span span = table.span(number);
     const uint64_t stop = std::min(end - span.offset, span.length);
-    if (!cache_.Has(layer->Sourced(number, span).key, stop)) return false;
+    if (!cache_.Has(layer->Sourced(number, span).key, stop) &&
+        !use(*layer, number)) {
+      return false;
+    }
     at = span.offset + stop;
   }
   return true;
+}
+
+std::unique_ptr<BlobWait> SpanTreeReader::Await(
+    Ino ino, uint64_t offset, size_t length,
+    const BlobSource::Arrived& arrived) {
+  if (!options_.lazy) return nullptr;
+  const auto inode = tree_.Get(ino);
+  if (!inode) return nullptr;
+  std::unique_ptr<BlobWait> wait;
+  (void)Split(
+      *inode, offset, length, [](uint64_t) { return Status(); },
+      [&](const TarRun& run, const TarRun&) -> Status {
+        IMGMOUNT_CHECK(OpenLayer(inode->layer));
+        (void)ForEachUndecoded(
+            inode->layer, run, [&](const Layer& layer, size_t number) {
+              if (wait) {
+                WillNeed(layer.opened, number);
+              } else {
+                const Span span = layer.opened.spans->span(number);
+                wait = BlobOf(layer.opened, span)
+                           .Await(span.in_offset, span.in_length, arrived);
+              }
+              return true;
+            });
+        return {};
+      });
+  return wait;
 }
 
 template <typename Hole, typename Data>
@@ -346,6 +395,10 @@ Status SpanTreeReader::AppendTar(LayerPosition position, const TarRun& run,
       }
     }
     auto bytes = cache_.Get(sourced, begin + n);
+    if (!bytes && bytes.error().code() == ErrorCode::kCorrupt &&
+        BlobOf(layer->opened, span).Refetch(span.in_offset, span.in_length)) {
+      bytes = cache_.Get(sourced, begin + n);
+    }
     // Who came here is likely to read on.
     if (cold) budget_->ahead().Want(*this, {position, number});
     if (!bytes) return Logged({position, number}, std::move(bytes).error());
@@ -368,6 +421,7 @@ void SpanTreeReader::FollowPattern(Layer& layer, LayerPosition position,
   if (whom != For::kReader) return;
   const size_t end = std::min(advice.decode.end, table.span_count());
   for (size_t i = advice.decode.begin; i < end; ++i) {
+    if (options_.lazy) WillNeed(layer.opened, i);
     budget_->ahead().Want(*this, {position, i});
     WillNeed(layer.opened, i + kReadAheadSpans);
   }
@@ -407,6 +461,8 @@ void SpanTreeReader::DecodeWanted(const LayerSpan& span) {
 }
 
 void SpanTreeReader::Prepare(const Layer& layer, size_t number, uint64_t end) {
+  // Those who decode ahead do not wait for the network.
+  if (options_.lazy && !IsHere(layer.opened, number)) return;
   const Span span = layer.opened.spans->span(number);
   cache_.Prepare(layer.Sourced(number, span), std::min(end, span.length));
 }
@@ -451,18 +507,20 @@ void SpanTreeReader::CutFor(const std::vector<AccessProfile>& starts) {
   for (const auto& [layer, of_layer] : runs) options_.cut(layer, of_layer);
 }
 
-void SpanTreeReader::Discard(LayerPosition position) {
+bool SpanTreeReader::Discard(LayerPosition position) {
   const auto layer = OpenLayer(position);
-  if (!layer || (*layer)->discarded.exchange(true)) return;
-  if ((*layer)->opened.discard) (*layer)->opened.discard();
+  if (!layer || !(*layer)->opened.discard) return false;
+  if (!(*layer)->discarded.exchange(true)) (*layer)->opened.discard();
+  return true;
 }
 
 Failure SpanTreeReader::Logged(const LayerSpan& where, Error error) {
   error = std::move(error).In(fmt::format("layer {}", where.layer));
   if (error.code() == ErrorCode::kCorrupt) {
-    Discard(where.layer);
-    error = Error(error.code(), error.message() + "; mount the image again",
-                  error.error_number());
+    if (Discard(where.layer)) {
+      error = Error(error.code(), error.message() + "; mount the image again",
+                    error.error_number());
+    }
   }
   const MutexLock lock(logged_mutex_);
   if (logged_.size() < kMaxLoggedSpans && logged_.insert(where).second) {

@@ -28,6 +28,7 @@ namespace imgmount {
 struct TreeReaderOptions {
   std::shared_ptr<ReadBudget> budget = nullptr;  // null: one of its own
   int decode_ahead_spans = 2;                    // how far
+  bool lazy = false;  // some layers' bytes may have to be waited for
   AccessProfilesOptions starts = {};  // without `save` none are looked for
   // Lets a layer's spans begin where these runs of its tar do, for the next
   // mount (span_cuts.h); called by threads that have time.
@@ -49,6 +50,10 @@ class TreeReader : public Prefetch {
   // Up to `length` bytes from `offset` of a regular file, without a copy;
   // fewer only at its end.
   virtual Result<FileBytes> View(Ino ino, uint64_t offset, size_t length) = 0;
+  // Whether View() would wait for the network: see FileSystem::Await().
+  virtual std::unique_ptr<BlobWait> Await(
+      Ino ino, uint64_t offset, size_t length,
+      const BlobSource::Arrived& arrived) = 0;
   // Whether View() would find all of it decoded.
   virtual bool HasDecoded(Ino ino, uint64_t offset, size_t length) = 0;
 

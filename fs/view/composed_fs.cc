@@ -180,6 +180,14 @@ Status ComposedFs::List(Ino directory, uint64_t offset,
   return {};
 }
 
+std::unique_ptr<BlobWait> ComposedFs::Await(
+    Ino ino, uint64_t offset, size_t length,
+    const BlobSource::Arrived& arrived) const {
+  const auto place = Find(ino);
+  if (!place || !place->part) return nullptr;
+  return place->part->Await(place->ino, offset, length, arrived);
+}
+
 Result<FileBytes> ComposedFs::Read(Ino ino, uint64_t offset,
                                    size_t length) const {
   IMGMOUNT_TRY(const Place place, Find(ino));

@@ -47,6 +47,11 @@ class ImageFs : public FileSystem {
   Status List(Ino directory, uint64_t offset, const Emit& emit) const override;
   Result<FileBytes> Read(Ino ino, uint64_t offset,
                          size_t length) const override;
+  std::unique_ptr<BlobWait> Await(
+      Ino ino, uint64_t offset, size_t length,
+      const BlobSource::Arrived& arrived) const override {
+    return reader_.Await(ino, offset, length, arrived);
+  }
   Result<uint64_t> Seek(Ino ino, uint64_t offset, int whence) const override;
   Result<std::string> Xattr(Ino ino, std::string_view name) const override;
   Result<std::string> XattrNames(Ino ino) const override;

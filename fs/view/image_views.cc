@@ -46,7 +46,9 @@ ImageViews::ImageViews(std::shared_ptr<const LayerProvider> layers, Image image,
       image_(std::move(image)),
       cache_(std::move(cache)),
       options_(std::move(options)),
-      reader_options_{.budget = options_.budget, .log = options_.log},
+      reader_options_{.budget = options_.budget,
+                      .lazy = provider_->is_lazy(),
+                      .log = options_.log},
       layers_(LayersOf(image_)),
       states_(*provider_, provider_->layer_count(), ScratchFolder(cache_)) {}
 

@@ -47,6 +47,10 @@ class BlobSource {
                                           const Arrived& /*arrived*/) {
     return nullptr;
   }
+  // Whether they are at hand, without a wait for the network.
+  virtual bool IsHere(uint64_t /*offset*/, uint64_t /*length*/) const {
+    return true;
+  }
   // These bytes are not what their digest says: the next Read() fetches them
   // again. False where they are all that there is.
   virtual bool Refetch(uint64_t /*offset*/, uint64_t /*length*/) {

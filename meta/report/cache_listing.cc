@@ -58,19 +58,29 @@ const Digest& IdOf(const CachedImage& cached) {
 // "5", or "5 (2 shared)".
 std::string LayersText(const CachedImage& image, const Inventory& inventory) {
   std::set<Digest> layers;
+  uint64_t all = 0;   // their bytes
+  uint64_t here = 0;  // of them
   for (const Image& platform : image.images) {
     for (const Descriptor& layer : platform.manifest.layers) {
-      if (inventory.items.contains(BlobItem(layer.digest))) {
-        layers.insert(layer.digest);
+      const uint64_t bytes = inventory.BytesOf(
+          {BlobItem(layer.digest), PartialItem(layer.digest)});
+      if (bytes == 0 && !inventory.items.contains(PartialItem(layer.digest))) {
+        continue;
       }
+      if (!layers.insert(layer.digest).second) continue;
+      all += layer.size;
+      here += std::min(bytes, layer.size);
     }
   }
   size_t shared = 0;
   for (const Digest& layer : layers) {
     if (inventory.ImageCount(BlobItem(layer)) > 1) ++shared;
   }
-  if (shared == 0) return std::to_string(layers.size());
-  return fmt::format("{} ({} shared)", layers.size(), shared);
+  std::vector<std::string> notes;
+  if (shared > 0) notes.push_back(fmt::format("{} shared", shared));
+  if (here < all) notes.push_back(fmt::format("{} % here", here * 100 / all));
+  if (notes.empty()) return std::to_string(layers.size());
+  return fmt::format("{} ({})", layers.size(), fmt::join(notes, ", "));
 }
 
 Json ImageFields(const CachedImage& image, size_t name,

@@ -36,6 +36,10 @@
 
 namespace imgmount {
 
+// In a folder of a layer's that holds what its table of contents says: why that
+// is not believed any more.
+inline constexpr char kWrongTocFile[] = "wrong";
+
 class Cache {
  public:
   // Where --cache-dir does not say: IMGMOUNT_CACHE, else /var/cache/imgmount

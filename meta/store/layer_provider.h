@@ -26,6 +26,8 @@ class LayerProvider {
   virtual ~LayerProvider() = default;
 
   virtual size_t layer_count() const = 0;
+  // Whether bytes of some layer may have to come over the network.
+  virtual bool is_lazy() const { return false; }
   // The entries of a layer's tar. Extents lie in the tar that Open() gives.
   virtual Result<LayerIndex> Index(size_t layer) const = 0;
   // Where the bytes of its files come from; may outlive the provider.

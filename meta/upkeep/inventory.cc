@@ -105,7 +105,7 @@ void AddItems(const Image& image, std::set<CacheItem>& items) {
   for (const Descriptor& layer : image.manifest.layers) {
     items.insert(BlobItem(layer.digest));
     items.insert(LayerItem(layer.digest));
-    items.insert(kPartial + std::string(layer.digest.hex()));
+    items.insert(PartialItem(layer.digest));
   }
   AddTrees(image, items);
 }
@@ -160,7 +160,7 @@ void AddUsed(const Use& use, std::set<CacheItem>& items) {
   for (const Digest& digest : use.blobs) {
     items.insert(BlobItem(digest));
     items.insert(LayerItem(digest));
-    items.insert(kPartial + std::string(digest.hex()));
+    items.insert(PartialItem(digest));
   }
 }
 
@@ -265,6 +265,10 @@ CacheItem BlobItem(const Digest& digest) {
 
 CacheItem LayerItem(const Digest& digest) {
   return "imgmount/layers/" + std::string(digest.hex());
+}
+
+CacheItem PartialItem(const Digest& digest) {
+  return kPartial + std::string(digest.hex());
 }
 
 CacheItem TreeItem(const std::string& key) { return kTrees + key; }

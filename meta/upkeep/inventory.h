@@ -66,6 +66,7 @@ std::vector<std::filesystem::path> PathsOf(const Cache& cache,
 
 CacheItem BlobItem(const Digest& digest);
 CacheItem LayerItem(const Digest& digest);
+CacheItem PartialItem(const Digest& digest);
 CacheItem TreeItem(const std::string& key);
 CacheItem ProfilesItem(const std::string& key);
 // The digest whose item has this path, or nullopt for what is none.

@@ -17,6 +17,7 @@
 #include "meta/store/use_lock.h"
 #include "meta/tar/layer_index.h"
 #include "meta/union/union_tree.h"
+#include "meta/upkeep/evict.h"
 
 namespace imgmount {
 namespace {
@@ -24,6 +25,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kChunk = 1 << 20;
+constexpr size_t kMaxWhy = 64 << 10;
 
 Failure Interrupted() { return Fail(ErrorCode::kCancelled, "interrupted"); }
 
@@ -99,6 +101,7 @@ class Verifier {
       ++result_.busy;
       return {};
     }
+    NoteWrongTocs(item);
     const auto facts = LoadFacts(cache_, *digest);
     if (!facts && facts.error().code() == ErrorCode::kNotFound) return {};
     ++result_.layers;
@@ -112,6 +115,19 @@ class Verifier {
     }
     Note(item, checked);
     return {};
+  }
+
+  // That a mount found to say other than the layer's tar. It is not used any
+  // more; whoever read the image before should know.
+  void NoteWrongTocs(const CacheItem& item) {
+    std::error_code ignored;
+    for (fs::directory_iterator it(cache_.folder() / item, ignored), end;
+         !ignored && it != end; it.increment(ignored)) {
+      const auto why = ReadFile(it->path() / kWrongTocFile, kMaxWhy);
+      if (why) {
+        result_.damage.push_back({item, why->substr(0, why->find('\n'))});
+      }
+    }
   }
 
   Status DerivedFiles(const Digest& digest, const LayerFacts& facts) {
@@ -179,6 +195,7 @@ class Verifier {
       if (!WasPulled(image)) continue;
       for (const Descriptor& layer : image.manifest.layers) {
         if (cache_.HasBlob(layer.digest)) continue;
+        if (IsPartial(cache_, layer.digest)) continue;
         const CacheItem item = BlobItem(layer.digest);
         const bool known = std::any_of(
             result_.damage.begin(), result_.damage.end(),

@@ -112,12 +112,13 @@ class FakeRegistry:
     def honest(self, request):
         """The truth, or the part of it that the request's Range asks for."""
         status, headers, body = self.truth(request.path)
-        start = re.match(r"bytes=(\d+)-", request.headers.get("Range", ""))
-        if status == 200 and start:
-            first = int(start[1])
+        wanted = re.match(r"bytes=(\d+)-(\d*)", request.headers.get("Range", ""))
+        if status == 200 and wanted:
+            first = int(wanted[1])
+            last = min(int(wanted[2] or len(body)), len(body) - 1)
             headers = {**headers, "Content-Range":
-                       f"bytes {first}-{len(body) - 1}/{len(body)}"}
-            status, body = 206, body[first:]
+                       f"bytes {first}-{last}/{len(body)}"}
+            status, body = 206, body[first:last + 1]
         return status, headers, body
 
     def cut(self, request, limit):
