@@ -5,12 +5,12 @@
 #include <linux/fuse.h>
 #include <poll.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -19,11 +19,17 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <utility>
+
+#include "fs/keep/server_watch.h"
 
 namespace imgmount {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+// From the end of a server's first thread to that of its process, as a rule.
+constexpr std::chrono::milliseconds kTimeToEnd{20};
 
 std::string HowItEnded(int status) {
   if (!WIFSIGNALED(status)) {
@@ -33,42 +39,98 @@ std::string HowItEnded(int status) {
   return fmt::format("by SIG{}", name == nullptr ? "?" : name);
 }
 
+// What came since it was last looked at. A process has one keeper at most.
+constexpr uint32_t kChild = 1;
+constexpr uint32_t kUpgrade = 2;
+constexpr uint32_t kEnd = 4;
+std::atomic<uint32_t> came = 0;
+std::atomic<ServerWatch*> to_wake = nullptr;
+
+void OnSignal(int number) {
+  const int error = errno;
+  came |= number == SIGCHLD ? kChild : number == SIGUSR2 ? kUpgrade : kEnd;
+  if (ServerWatch* const watch = to_wake) watch->Wake();
+  errno = error;
+}
+
+// The keeper's signals come to OnSignal() while it lives, and are held back for
+// as long as a Block does.
+class KeeperSignals {
+ public:
+  explicit KeeperSignals(ServerWatch& watch) {
+    to_wake = &watch;
+    struct sigaction action = {};
+    action.sa_handler = OnSignal;
+    ::sigemptyset(&set_);
+    for (size_t i = 0; i < kNumbers.size(); ++i) {
+      ::sigaddset(&set_, kNumbers[i]);
+      ::sigaction(kNumbers[i], &action, &before_[i]);
+    }
+    ::sigprocmask(SIG_UNBLOCK, &set_, &mask_before_);
+  }
+  ~KeeperSignals() { Restore(); }
+  KeeperSignals(const KeeperSignals&) = delete;
+  KeeperSignals& operator=(const KeeperSignals&) = delete;
+
+  // As they were before: for a server.
+  void Restore() const {
+    for (size_t i = 0; i < kNumbers.size(); ++i) {
+      ::sigaction(kNumbers[i], &before_[i], nullptr);
+    }
+    ::sigprocmask(SIG_SETMASK, &mask_before_, nullptr);
+    to_wake = nullptr;
+  }
+
+  class Block {
+   public:
+    explicit Block(const KeeperSignals& signals) {
+      ::sigprocmask(SIG_BLOCK, &signals.set_, &mask);
+    }
+    ~Block() { ::sigprocmask(SIG_SETMASK, &mask, nullptr); }
+    Block(const Block&) = delete;
+    Block& operator=(const Block&) = delete;
+    sigset_t mask;  // without it
+  };
+
+ private:
+  static constexpr std::array kNumbers = {SIGCHLD, SIGTERM, SIGINT, SIGHUP,
+                                          SIGUSR2};
+  sigset_t set_;
+  sigset_t mask_before_;
+  std::array<struct sigaction, kNumbers.size()> before_;
+};
+
 class Keeper {
  public:
-  explicit Keeper(const KeeperConfig& config) : config_(config) {}
+  Keeper(const KeeperConfig& config, ServerWatch watch)
+      : config_(config), watch_(std::move(watch)), signals_(watch_) {}
 
   Status Run() {
-    ::sigemptyset(&awaited_);
-    for (const int number : {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR2}) {
-      ::sigaddset(&awaited_, number);
-    }
-    ::sigprocmask(SIG_BLOCK, &awaited_, &before_);
-    signals_ = UniqueFd(::signalfd(-1, &awaited_, SFD_CLOEXEC | SFD_NONBLOCK));
-    if (!signals_) return FailErrno("signals", errno);
     IMGMOUNT_TRY(journal_, RequestJournal::Open(config_.journal));
     Status status = StartServer();
     while (status && !ended_) status = Await();
     if (config_.on_server) config_.on_server(0);
-    ::sigprocmask(SIG_SETMASK, &before_, nullptr);
     return status;
   }
 
  private:
   Status StartServer() {
     const pid_t keeper = ::getpid();
+    watch_.Expect();
+    const KeeperSignals::Block block(signals_);
     const pid_t child = ::fork();
     if (child < 0) return FailErrno("fork", errno);
     if (child == 0) {
       // Nobody is left who would start another: the mount ends with its keeper.
       ::prctl(PR_SET_PDEATHSIG, SIGTERM);
       if (::getppid() != keeper) ::_exit(kServerEnded);
-      signals_.Reset();
-      ::sigprocmask(SIG_SETMASK, &before_, nullptr);
+      signals_.Restore();
       if (upgraded_) {
         config_.exec_installed();
         LogTo(config_.log,
               "the installed program cannot be run; going on with this");
       }
+      watch_.Enter();
       ::_exit(config_.serve());
     }
     server_ = child;
@@ -78,30 +140,31 @@ class Keeper {
 
   // Waits for something to happen, and deals with it.
   Status Await() {
-    pollfd ready = {signals_.get(), POLLIN, 0};
-    if (::poll(&ready, 1, -1) < 0 && errno != EINTR) {
-      return FailErrno("poll", errno);
+    const bool is_ending = watch_.FirstThreadEnded();
+    watch_.Wait(is_ending ? std::optional(kTimeToEnd) : std::nullopt);
+    const uint32_t signals = came.exchange(0);
+    if ((signals & kUpgrade) != 0 && config_.exec_installed) {
+      upgraded_ = true;
+      replacing_ = true;
+      ::kill(server_, SIGKILL);
     }
-    signalfd_siginfo got;
-    while (::read(signals_.get(), &got, sizeof got) ==
-           static_cast<ssize_t>(sizeof got)) {
-      switch (got.ssi_signo) {
-        case SIGCHLD:
-          break;
-        case SIGUSR2:
-          if (config_.exec_installed) {
-            upgraded_ = true;
-            replacing_ = true;
-            ::kill(server_, SIGKILL);
-          }
-          break;
-        default:
-          ending_ = true;
-          ::kill(server_, SIGTERM);
-      }
+    if ((signals & kEnd) != 0) {
+      ending_ = true;
+      ::kill(server_, SIGTERM);
     }
+    // Those before it as well, if they could not end at the time.
     int status = 0;
-    if (::waitpid(server_, &status, WNOHANG) != server_) return {};
+    pid_t ended = 0;
+    while ((ended = ::waitpid(-1, &status, WNOHANG)) > 0) {
+      if (ended == server_) return OnServerEnd(status);
+    }
+    // Its other threads wait for what only the next one gives.
+    if (is_ending && !ending_) return OnServerEnd(SIGKILL);
+    return {};
+  }
+
+  // `status` as of waitpid(2).
+  Status OnServerEnd(int status) {
     if (ending_ || (WIFEXITED(status) && WEXITSTATUS(status) == kServerEnded)) {
       ended_ = true;
       return {};
@@ -145,22 +208,18 @@ class Keeper {
       if (errno != EAGAIN && errno != EINTR && errno != ENOENT) {
         return FailErrno("/dev/fuse", errno);
       }
-      pollfd ready[] = {{config_.device, POLLIN, 0},
-                        {signals_.get(), POLLIN, 0}};
-      ::poll(ready, 2, -1);
-      signalfd_siginfo signal;
-      while (::read(signals_.get(), &signal, sizeof signal) > 0) {
-        ended_ |= signal.ssi_signo != SIGCHLD && signal.ssi_signo != SIGUSR2;
-      }
+      const KeeperSignals::Block block(signals_);
+      pollfd ready = {config_.device, POLLIN, 0};
+      if (came == 0) ::ppoll(&ready, 1, nullptr, &block.mask);
+      ended_ |= (came.exchange(0) & kEnd) != 0;
     }
     ended_ = true;
     return {};
   }
 
   const KeeperConfig& config_;
-  sigset_t awaited_ = {};
-  sigset_t before_ = {};
-  UniqueFd signals_;
+  ServerWatch watch_;
+  const KeeperSignals signals_;
   std::unique_ptr<RequestJournal> journal_;  // only looked at
   pid_t server_ = 0;
   bool upgraded_ = false;   // the next servers are the installed program
@@ -172,6 +231,9 @@ class Keeper {
 
 }  // namespace
 
-Status KeepServed(const KeeperConfig& config) { return Keeper(config).Run(); }
+Status KeepServed(const KeeperConfig& config) {
+  IMGMOUNT_TRY(ServerWatch watch, ServerWatch::Create());
+  return Keeper(config, std::move(watch)).Run();
+}
 
 }  // namespace imgmount

@@ -8,7 +8,8 @@
 // that it needs is made before: opened trees, locks, options. In between the
 // keeper only waits, so there is nothing in it to crash.
 //
-// One thread. REQUIRES of the process: no other threads.
+// One thread. REQUIRES of the process: no other threads, and no children but
+// servers.
 #ifndef IMGMOUNT_FS_KEEP_KEEPER_H_
 #define IMGMOUNT_FS_KEEP_KEEPER_H_
 

@@ -6,13 +6,16 @@
 #include <linux/fuse.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace imgmount {
@@ -74,10 +77,20 @@ class KeeperTest : public ::testing::Test {
       fuse_in_header header;
       std::memcpy(&header, request.data(), sizeof header);
       if (header.nodeid == 666) ::raise(SIGSEGV);
+      if (header.nodeid == 667) EndFirstThread();
       fuse_out_header answer = {sizeof answer, -EPERM, header.unique};
       const iovec part = {&answer, sizeof answer};
       (void)(*journal)->Write(config_.device, {&part, 1});
     }
+  }
+
+  // As when a server is killed of which another thread cannot end.
+  [[noreturn]] static void EndFirstThread() {
+    std::thread([] {
+      while (true) ::pause();
+    }).detach();
+    ::syscall(SYS_exit, 0);
+    std::abort();
   }
 
   // As the kernel and the first server do.
@@ -149,6 +162,15 @@ class KeeperTest : public ::testing::Test {
   bool introduced_ = false;
   bool cannot_begin_ = false;
 };
+
+TEST_F(KeeperTest, DoesNotWaitForAServerThatCannotEnd) {
+  Start();
+  const pid_t first = NextServer();
+  EXPECT_EQ(Ask(667), -EIO);  // several of them
+  EXPECT_EQ(Ask(), -EPERM);
+  EXPECT_NE(NextServer(), first);
+  EXPECT_EQ(::kill(first, 0), 0) << "it is still there";
+}
 
 TEST_F(KeeperTest, StartsAnotherServerWhenOneDies) {
   Start();
