@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <ostream>
+#include <sstream>
 #include <utility>
 
 #include "meta/base/file.h"
@@ -30,6 +31,7 @@
 #include "meta/image/layer_suffix.h"
 #include "meta/packages/installed_packages.h"
 #include "meta/packages/package_diff.h"
+#include "meta/report/columns.h"
 #include "meta/report/units.h"
 #include "meta/store/cached_layers.h"
 #include "tools/image_options.h"
@@ -56,8 +58,9 @@ link target is another; --ignore takes what does not matter. Contents are
 compared byte by byte, but files that come from the same layer are not read.
 
 With one IMAGE, what each of its layers did to those below it; with IMAGE@N,
-what layer N did. --stat then also tells how many bytes of each layer nobody
-sees, because upper layers replace or delete them, and dive's efficiency score.
+what layer N did. --stat then begins with how many bytes of each layer nobody
+sees, because layers further up replace or delete them, and which do; dive's
+efficiency score, which leaves deleted directories out, stands at the end.
 
 --content shows files and symlinks as git knows them, for people and for
 `patch -p1`; of files that are no text it says that they differ. With --binary
@@ -129,7 +132,8 @@ void Declare(CLI::App& app, Arguments& args) {
       "is responsible, of A (<) and of B (>)");
   const auto stat =
       app.add_flag("--stat", args.stat,
-                   "Paths and bytes that changed, by directory and by layer")
+                   "Bytes that the image carries and never shows; paths and "
+                   "bytes that changed, by directory and by layer")
           ->excludes(blame);
   const auto content =
       app.add_flag("--content", args.content,
@@ -377,44 +381,113 @@ Status WriteLayer(const LocalImage& image, LayerStates& states, size_t layer,
   return {};
 }
 
-// What is in the layers for nothing, below a list of what they did.
-Status WriteWaste(const LocalImage& image, LayerStates& states,
-                  const Arguments& args, std::ostream& out) {
-  constexpr size_t kShown = 10;
-  IMGMOUNT_TRY(const auto layers, MeasureLayers(states));
-  IMGMOUNT_TRY(const Efficiency efficiency, MeasureEfficiency(states));
+// Sums over all layers.
+struct Carried {
+  uint64_t content = 0;
+  uint64_t hidden = 0;
+};
+Carried SumOf(const std::vector<LayerBytes>& layers) {
+  Carried sum;
+  for (const LayerBytes& layer : layers) {
+    sum.content += layer.content;
+    sum.hidden += layer.hidden;
+  }
+  return sum;
+}
+
+// What the layers carry and nobody sees, and which of them hide it.
+void WriteHidden(const LocalImage& image, const std::vector<LayerBytes>& layers,
+                 const Arguments& args, std::ostream& out) {
+  const Carried sum = SumOf(layers);
   if (args.json) {
     auto bytes = nlohmann::ordered_json::array();
     for (const LayerBytes& layer : layers) {
-      bytes.push_back(
-          {{"bytes", layer.content}, {"hidden_bytes", layer.hidden}});
+      auto by = nlohmann::ordered_json::array();
+      for (const HiddenBy& step : layer.hidden_by) {
+        by.push_back({{"layer", step.layer}, {"bytes", step.bytes}});
+      }
+      bytes.push_back({{"bytes", layer.content},
+                       {"hidden_bytes", layer.hidden},
+                       {"hidden_by", std::move(by)}});
     }
+    out << "\"total_bytes\":" << sum.content
+        << ",\n\"hidden_bytes\":" << sum.hidden
+        << ",\n\"bytes\":" << JsonText(bytes) << ",\n";
+    return;
+  }
+  constexpr size_t kTextWidth = 80 - 21;
+  const std::vector<LayerInfo> infos = LayersOf(image.image);
+  const auto text = [&](size_t layer, size_t width) {
+    return Ellipsis(LayerToText(infos[layer]), width);
+  };
+  out << fmt::format(
+      "{} of {} are hidden: layers further up replace or delete them\n\n"
+      "{:>9} {:>9}  layer\n",
+      ShortSize(sum.hidden), ShortSize(sum.content), "bytes", "hidden");
+  for (size_t i = 0; i < layers.size(); ++i) {
+    out << fmt::format("{:>9} {:>9}  {}\n", ShortSize(layers[i].content),
+                       ShortSize(layers[i].hidden), text(i, kTextWidth));
+    for (const HiddenBy& step : layers[i].hidden_by) {
+      out << fmt::format("{:>19}  by {}\n", ShortSize(step.bytes),
+                         text(step.layer, kTextWidth - 3));
+    }
+  }
+}
+
+// dive's score, for comparison.
+Status WriteDivesScore(LayerStates& states, const Arguments& args,
+                       std::ostream& out) {
+  constexpr size_t kShown = 10;
+  IMGMOUNT_TRY(const Efficiency efficiency, MeasureEfficiency(states));
+  if (args.json) {
     auto wasted = nlohmann::ordered_json::array();
     for (const WastedPath& path : efficiency.wasted) {
       wasted.push_back(
           {{"path", path.path}, {"bytes", path.bytes}, {"times", path.times}});
     }
-    out << "\"bytes\":" << JsonText(bytes)
-        << ",\n\"efficiency\":" << efficiency.score
-        << ",\n\"wasted_bytes\":" << efficiency.wasted_bytes
-        << ",\n\"wasted\":" << JsonText(wasted);
+    out << "\"dive\":"
+        << JsonText({{"efficiency", efficiency.score},
+                     {"wasted_bytes", efficiency.wasted_bytes},
+                     {"wasted", std::move(wasted)}});
     return {};
   }
-  const std::vector<LayerInfo> infos = LayersOf(image.image);
-  out << fmt::format("\n{:>9} {:>9}  layer\n", "bytes", "hidden");
-  for (size_t i = 0; i < layers.size(); ++i) {
-    out << fmt::format("{:>9} {:>9}  {}\n", ShortSize(layers[i].content),
-                       ShortSize(layers[i].hidden), LayerToText(infos[i]));
-  }
-  out << fmt::format("\nefficiency {:.2f} %, {} wasted in {} paths\n",
-                     100 * efficiency.score, ShortSize(efficiency.wasted_bytes),
-                     efficiency.wasted.size());
+  out << fmt::format(
+      "\ndive's score: efficiency {:.2f} %, {} wasted in {} paths (it does not "
+      "count\nthe files of directories that were deleted as a whole)\n",
+      100 * efficiency.score, ShortSize(efficiency.wasted_bytes),
+      efficiency.wasted.size());
   const size_t shown = std::min(kShown, efficiency.wasted.size());
   for (size_t i = 0; i < shown; ++i) {
     const WastedPath& path = efficiency.wasted[i];
     out << fmt::format("{:>9} in {} layers  {}\n", ShortSize(path.bytes),
                        path.times, Printable(path.path));
   }
+  return {};
+}
+
+// With --stat: what is hidden, then what each layer did, then dive's score.
+Status WriteStatistics(const LocalImage& image, LayerStates& states,
+                       const Arguments& args, const DiffOptions& options,
+                       const ToolIo& io) {
+  HiddenMeter meter;
+  std::ostringstream layers;
+  const ToolIo kept{.out = layers, .err = io.err, .env = io.env};
+  const size_t first = image.layer.value_or(0);
+  for (size_t layer = 0; layer < image.layer_count; ++layer) {
+    IMGMOUNT_CHECK(meter.Add(states));
+    if (layer >= first) {
+      if (layer > first) layers << (args.json ? ",\n" : "\n");
+      IMGMOUNT_CHECK(
+          WriteLayer(image, states, layer, args, options, nullptr, kept));
+    }
+    states.Drop(layer);
+  }
+  if (args.json) io.out << "{";
+  WriteHidden(image, meter.layers(), args, io.out);
+  io.out << (args.json ? "\"layers\":[\n" : "\n") << layers.str()
+         << (args.json ? "\n],\n" : "");
+  IMGMOUNT_CHECK(WriteDivesScore(states, args, io.out));
+  if (args.json) io.out << "}\n";
   return {};
 }
 
@@ -443,18 +516,18 @@ Result<int> ShowLayers(const Arguments& args, const DiffOptions& options,
     IMGMOUNT_CHECK(WritePage(report, args.html));
     return kSame;
   }
-  if (args.json) io.out << (args.stat ? "{\"layers\":[\n" : "[\n");
+  if (args.stat) {
+    IMGMOUNT_CHECK(WriteStatistics(image, states, args, options, io));
+    return kSame;
+  }
+  if (args.json) io.out << "[\n";
   for (size_t layer = first; io.out && layer < image.layer_count; ++layer) {
     if (layer > first) io.out << (args.json ? ",\n" : "\n");
     IMGMOUNT_CHECK(
         WriteLayer(image, states, layer, args, options, nullptr, io));
     states.Drop(layer);
   }
-  if (args.json) io.out << (args.stat ? "\n],\n" : "\n]\n");
-  if (args.stat) {
-    IMGMOUNT_CHECK(WriteWaste(image, states, args, io.out));
-    if (args.json) io.out << "}\n";
-  }
+  if (args.json) io.out << "\n]\n";
   return kSame;
 }
 

@@ -201,16 +201,26 @@ TEST_F(ImgdiffTest, CountsBytes) {
 // /etc/a 1 + 1, /etc/b 1 + 0, /etc/same 4 + 4, all others 0: 5 of 11 bytes.
 TEST_F(ImgdiffTest, TellsWhatALayerHasForNothing) {
   EXPECT_EQ(Run({"--stat", "app:2"}), 0) << Err();
-  EXPECT_THAT(Out(), HasSubstr("       6B        6B  0 sha256:"));
-  EXPECT_THAT(Out(), HasSubstr("efficiency 45.45 %, 11B wasted in 4 paths\n"
-                               "       8B in 2 layers  /etc/same\n"));
+  const std::string text = Out();
+  EXPECT_THAT(text, StartsWith("6B of "));
+  EXPECT_THAT(text, HasSubstr("       6B        6B  0 sha256:"));
+  EXPECT_THAT(text, HasSubstr("  by 1 sha256:"));
+  EXPECT_THAT(text, HasSubstr("dive's score: efficiency 45.45 %, 11B wasted in "
+                              "4 paths (it does not count\n"));
+  EXPECT_THAT(text, HasSubstr("       8B in 2 layers  /etc/same\n"));
   EXPECT_EQ(Run({"--stat", "--json", "app:2"}), 0) << Err();
   const auto json = nlohmann::json::parse(Out());
   EXPECT_EQ(json["layers"].size(), 3u);
   EXPECT_EQ(json["layers"][2]["stat"]["total"]["added"], 1);
+  EXPECT_EQ(json["hidden_bytes"], 6);
   EXPECT_EQ(json["bytes"][0]["hidden_bytes"], 6);
-  EXPECT_NEAR(json["efficiency"].get<double>(), 5.0 / 11, 1e-5);
-  EXPECT_EQ(json["wasted"][0]["path"], "/etc/same");
+  uint64_t hidden = 0;
+  for (const auto& by : json["bytes"][0]["hidden_by"]) {
+    hidden += by["bytes"].get<uint64_t>();
+  }
+  EXPECT_EQ(hidden, 6u);
+  EXPECT_NEAR(json["dive"]["efficiency"].get<double>(), 5.0 / 11, 1e-5);
+  EXPECT_EQ(json["dive"]["wasted"][0]["path"], "/etc/same");
 }
 
 TEST_F(ImgdiffTest, ComparesPackages) {

@@ -128,6 +128,19 @@ class Meter {
   std::unordered_map<std::string_view, Worth> paths_;  // in the indexes
 };
 
+// What is seen of each of the first `layers` layers in a tree.
+Result<std::vector<uint64_t>> VisibleBytes(const UnionTree& tree,
+                                           size_t layers) {
+  std::vector<uint64_t> visible(layers);
+  for (uint64_t number = 1; number <= tree.inode_count(); ++number) {
+    IMGMOUNT_TRY(const Inode inode, tree.Get(Ino(number)));
+    if (S_ISREG(inode.mode) && inode.layer < layers) {
+      visible[inode.layer] += inode.size;
+    }
+  }
+  return visible;
+}
+
 }  // namespace
 
 Result<Efficiency> MeasureEfficiency(LayerStates& states) {
@@ -137,18 +150,32 @@ Result<Efficiency> MeasureEfficiency(LayerStates& states) {
 Result<std::vector<LayerBytes>> MeasureLayers(LayerStates& states) {
   std::vector<LayerBytes> layers(states.layer_count());
   if (layers.empty()) return layers;
+  IMGMOUNT_TRY(const UnionTree* tree, states.AsOf(layers.size()));
+  IMGMOUNT_TRY(const auto visible, VisibleBytes(*tree, layers.size()));
   for (size_t i = 0; i < layers.size(); ++i) {
     IMGMOUNT_TRY(const LayerIndex* index, states.Index(i));
-    layers[i].content = layers[i].hidden = index->content_bytes();
-  }
-  IMGMOUNT_TRY(const UnionTree* tree, states.AsOf(layers.size()));
-  for (uint64_t number = 1; number <= tree->inode_count(); ++number) {
-    IMGMOUNT_TRY(const Inode inode, tree->Get(Ino(number)));
-    if (!S_ISREG(inode.mode) || inode.layer >= layers.size()) continue;
-    uint64_t& hidden = layers[inode.layer].hidden;
-    hidden -= std::min(hidden, inode.size);
+    layers[i].content = index->content_bytes();
+    layers[i].hidden =
+        layers[i].content - std::min(layers[i].content, visible[i]);
   }
   return layers;
+}
+
+Status HiddenMeter::Add(LayerStates& states) {
+  const size_t layer = layers_.size();
+  IMGMOUNT_TRY(const LayerIndex* index, states.Index(layer));
+  IMGMOUNT_TRY(const UnionTree* tree, states.AsOf(layer + 1));
+  IMGMOUNT_TRY(auto visible, VisibleBytes(*tree, layer + 1));
+  layers_.push_back({.content = index->content_bytes()});
+  visible_.push_back(index->content_bytes());
+  for (size_t i = 0; i <= layer; ++i) {
+    const uint64_t lost = visible_[i] - std::min(visible_[i], visible[i]);
+    if (lost == 0) continue;
+    layers_[i].hidden += lost;
+    layers_[i].hidden_by.push_back({layer, lost});
+  }
+  visible_ = std::move(visible);
+  return {};
 }
 
 }  // namespace imgmount

@@ -33,13 +33,35 @@ struct Efficiency {
 
 Result<Efficiency> MeasureEfficiency(LayerStates& states);
 
+// Bytes of a layer that a layer, as a rule further up, replaces or deletes.
+struct HiddenBy {
+  size_t layer;
+  uint64_t bytes;
+  bool operator==(const HiddenBy&) const = default;
+};
+
 struct LayerBytes {
   uint64_t content = 0;  // of the layer's files
   uint64_t hidden = 0;   // of those that nobody sees in the image
+  // The same, by the layers that did it, bottom first; by HiddenMeter only.
+  std::vector<HiddenBy> hidden_by = {};
 };
 
 // Of each layer, bottom first.
 Result<std::vector<LayerBytes>> MeasureLayers(LayerStates& states);
+
+// Goes through the states of an image with whoever looks at them anyway.
+class HiddenMeter {
+ public:
+  // The state as of layer 0, 1, 2 and so on, each once.
+  Status Add(LayerStates& states);
+  // Of the layers so far.
+  const std::vector<LayerBytes>& layers() const { return layers_; }
+
+ private:
+  std::vector<LayerBytes> layers_;
+  std::vector<uint64_t> visible_;  // of each, as of the last one
+};
 
 }  // namespace imgmount
 

@@ -90,5 +90,35 @@ TEST_F(EfficiencyTest, CountsTheBytesThatNobodySees) {
   EXPECT_EQ(layers->at(1).hidden, 0u);
 }
 
+// Deleted directories, too, which dive's score does not see.
+TEST_F(EfficiencyTest, TellsWhichLayerHidesBytesOfWhich) {
+  auto states = StatesOf({
+      LayerBuilder()
+          .File("keep", 100)
+          .File("twice", 30)
+          .Dir("t")
+          .File("t/a", 500),
+      LayerBuilder().File("twice", 20).File("t/b", 40),
+      LayerBuilder().Whiteout("t"),
+      LayerBuilder().File("twice", 1).Link("kept", "keep").Whiteout("keep"),
+  });
+  HiddenMeter meter;
+  for (size_t i = 0; i < states.layer_count(); ++i) {
+    ASSERT_TRUE(meter.Add(states));
+    states.Drop(i);
+  }
+  using By = std::vector<HiddenBy>;
+  EXPECT_EQ(meter.layers()[0].hidden_by, (By{{1, 30}, {2, 500}}));
+  EXPECT_EQ(meter.layers()[1].hidden_by, (By{{2, 40}, {3, 20}}));
+  EXPECT_EQ(meter.layers()[2].hidden_by, By{});
+  EXPECT_EQ(meter.layers()[3].hidden_by, By{});
+  const auto at_the_end = MeasureLayers(states);
+  ASSERT_TRUE(at_the_end);
+  for (size_t i = 0; i < states.layer_count(); ++i) {
+    EXPECT_EQ(meter.layers()[i].content, at_the_end->at(i).content);
+    EXPECT_EQ(meter.layers()[i].hidden, at_the_end->at(i).hidden);
+  }
+}
+
 }  // namespace
 }  // namespace imgmount
