@@ -44,7 +44,7 @@ PullDisplay::PullDisplay(std::ostream& out, Style style, SizeSource size,
 
 // A last time: for the bytes that came since, and over a ^C in between.
 PullDisplay::~PullDisplay() {
-  if (!drawn_.empty()) Draw();
+  if (!drawn_.empty()) Draw(/*with_sum=*/false);
 }
 
 void PullDisplay::Line(const std::string& text) {
@@ -86,8 +86,9 @@ void PullDisplay::OnImage(const Image& image) {
     const auto [entry, is_new] =
         position_.emplace(layer.digest, layers_.size());
     if (!is_new) continue;
-    layers_.push_back(
-        {.id = std::string(layer.digest.short_hex()), .since = clock_()});
+    layers_.push_back({.id = std::string(layer.digest.short_hex()),
+                       .since = clock_(),
+                       .size = layer.size});
   }
 }
 
@@ -108,6 +109,14 @@ void PullDisplay::OnLayer(const Digest& digest, Step step, uint64_t done,
   layer.step = step;
   layer.done = done;
   layer.total = total;
+  if (step == Step::kDownloading) {
+    if (!downloading_since_) downloading_since_ = clock_();
+    if (!layer.downloads) layer.resumed = done;
+    layer.downloads = true;
+    layer.downloaded = done;
+  } else if (step != Step::kRetrying && layer.downloads) {
+    layer.downloaded = layer.size;
+  }
   if (style_ == Style::kTerminal) {
     if (new_step || clock_() - drawn_at_ >= kBetweenDrawings) Draw();
   } else if (new_step && !CountsBytes(step)) {
@@ -183,10 +192,35 @@ std::string PullDisplay::LayerLine(const Layer& layer, int columns) const {
                                 static_cast<int64_t>(std::min(left, 1e6)))));
 }
 
+std::string PullDisplay::SumLine() const {
+  if (!downloading_since_) return "";
+  uint64_t done = 0;
+  uint64_t total = 0;
+  uint64_t moved = 0;
+  for (const Layer& layer : layers_) {
+    const bool waits = layer.step == Step::kPullingFsLayer ||
+                       layer.step == Step::kWaiting ||
+                       layer.step == Step::kRetrying;
+    if (!layer.downloads && !waits) continue;
+    total += layer.size;
+    done += layer.downloaded;
+    moved += layer.downloaded - std::min(layer.downloaded, layer.resumed);
+  }
+  const auto spent =
+      std::chrono::duration<double>(clock_() - *downloading_since_);
+  if (spent.count() < 1 || moved == 0 || done >= total) return "";
+  const double speed = static_cast<double>(moved) / spent.count();
+  const double left = static_cast<double>(total - done) / speed;
+  return fmt::format("Total: {}/{}  {}/s  {} left", HumanSize(done),
+                     HumanSize(total), HumanSize(static_cast<uint64_t>(speed)),
+                     HumanDuration(std::chrono::seconds(
+                         static_cast<int64_t>(std::min(left, 1e6)))));
+}
+
 // Redraws the lines that may still change. Those above them are settled: they
 // scroll away like any text, so there may be more layers than the terminal
 // has rows.
-void PullDisplay::Draw() {
+void PullDisplay::Draw(bool with_sum) {
   const TerminalSize size = size_();
   const auto columns = static_cast<size_t>(std::max(size.columns, 1));
   // A terminal that became narrower has wrapped what was drawn.
@@ -212,10 +246,13 @@ void PullDisplay::Draw() {
   }
   drawn_.clear();
   if (!notice_.empty()) drawn_.push_back(draw_text(notice_));
-  const auto room = static_cast<size_t>(std::max(size.rows - 1, 1));
+  const std::string sum = with_sum ? SumLine() : "";
+  const auto room =
+      static_cast<size_t>(std::max(size.rows - (sum.empty() ? 1 : 2), 1));
   for (size_t i = settled_; i < layers_.size() && drawn_.size() < room; ++i) {
     if (layers_[i].started) drawn_.push_back(draw(layers_[i]));
   }
+  if (!sum.empty()) drawn_.push_back(draw_text(sum));
   out_ << frame << std::flush;
   drawn_at_ = clock_();
 }

@@ -2,9 +2,10 @@
 // PullDisplay: a pull as `docker pull` shows it.
 //
 // On a terminal a line per layer, redrawn in place, with a bar where there is
-// room; elsewhere a line per change of state; with kQuiet nothing. Thread-safe.
-// The cursor always rests below what was drawn, so that a program that ends in
-// the middle leaves the terminal in order.
+// room, and below them a line of their sum; elsewhere a line per change of
+// state; with kQuiet nothing. Thread-safe. The cursor always rests below what
+// was drawn, so that a program that ends in the middle leaves the terminal in
+// order.
 #ifndef IMGMOUNT_FETCH_PROGRESS_PULL_DISPLAY_H_
 #define IMGMOUNT_FETCH_PROGRESS_PULL_DISPLAY_H_
 
@@ -12,6 +13,7 @@
 #include <functional>
 #include <iosfwd>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -58,13 +60,20 @@ class PullDisplay : public PullProgress {
     uint64_t total = 0;
     std::chrono::steady_clock::time_point since;  // of this step
     uint64_t done_at_start = 0;                   // of this step: resumed bytes
+    uint64_t size = 0;                            // as published
+    bool downloads = false;                       // it did not lie here
+    uint64_t downloaded = 0;                      // of its bytes
+    uint64_t resumed = 0;                         // that lay here before
     std::string notice = {};                      // in place of all that
   };
   Layer* Find(const Digest& layer) REQUIRES(mutex_);
   void ForgetNotice() REQUIRES(mutex_);
   void Line(const std::string& text) REQUIRES(mutex_);
   std::string LayerLine(const Layer& layer, int columns) const;
-  void Draw() REQUIRES(mutex_);
+  // Of all that comes: the bytes, how fast, and the time left. "" as long as
+  // there is no telling, and once it is here.
+  std::string SumLine() const REQUIRES(mutex_);
+  void Draw(bool with_sum = true) REQUIRES(mutex_);
 
   std::ostream& out_;
   const Style style_;
@@ -83,6 +92,9 @@ class PullDisplay : public PullProgress {
   // Lengths of the lines that are not.
   std::vector<size_t> drawn_ GUARDED_BY(mutex_);
   std::chrono::steady_clock::time_point drawn_at_ GUARDED_BY(mutex_);
+  // When the first byte of a layer came.
+  std::optional<std::chrono::steady_clock::time_point> downloading_since_
+      GUARDED_BY(mutex_);
 };
 
 }  // namespace imgmount

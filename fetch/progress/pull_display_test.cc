@@ -183,9 +183,11 @@ TEST_F(PullDisplayTest, ATerminalHasALinePerLayer) {
     display.OnLayer(Layer(i), Step::kPullingFsLayer, 0, 1);
   }
   display.OnLayer(Layer(1), Step::kDownloading, 17'140'000, 88'990'000);
-  EXPECT_THAT(Seen(), ElementsAre(Id(0) + ": Pulling fs layer",
-                                  Id(1) + ": Downloading  17.14MB/88.99MB",
-                                  Id(2) + ": Pulling fs layer", ""));
+  EXPECT_THAT(Seen(),
+              ElementsAre(Id(0) + ": Pulling fs layer",
+                          Id(1) + ": Downloading [=====>" +
+                              std::string(23, ' ') + "]  17.14MB/88.99MB",
+                          Id(2) + ": Pulling fs layer", ""));
   display.OnLayer(Layer(0), Step::kPullComplete, 0, 1);
   display.OnLayer(Layer(1), Step::kVerifyingChecksum, 0, 1);
   display.OnLayer(Layer(2), Step::kRetrying, 1, 1);
@@ -202,7 +204,7 @@ TEST_F(PullDisplayTest, ALayersNoticeStandsUntilSomethingHappens) {
   EXPECT_THAT(Seen(), ElementsAre(Id(0) + ": no answer from h for 1 s", ""));
   Later();
   display.OnLayer(Layer(0), Step::kDownloading, 6, 9);
-  EXPECT_THAT(Seen(), ElementsAre(HasSubstr(Id(0) + ": Downloading "), ""));
+  EXPECT_THAT(Seen()[0], HasSubstr(Id(0) + ": Downloading "));
 }
 
 TEST_F(PullDisplayTest, TheImagesNoticeStandsUntilThereIsAnAnswer) {
@@ -263,6 +265,29 @@ TEST_F(PullDisplayTest, AWideTerminalHasBarsSpeedAndTimeLeft) {
                            "]      2MB/5MB  1MB/s  3s left");
 }
 
+TEST_F(PullDisplayTest, ALastLineHasTheSumTheRateAndTheTimeLeft) {
+  Image image = image_;
+  for (Descriptor& layer : image.manifest.layers) layer.size = 5'000'000;
+  auto display = Show(Style::kTerminal);
+  display.OnImage(image);
+  // One is here, of one some bytes are.
+  display.OnLayer(Layer(0), Step::kAlreadyExists, 0, 1);
+  display.OnLayer(Layer(1), Step::kDownloading, 1'000'000, 5'000'000);
+  display.OnLayer(Layer(2), Step::kWaiting, 0, 5'000'000);
+  EXPECT_EQ(Seen().size(), 4u);  // no rate yet
+  Later();
+  display.OnLayer(Layer(1), Step::kDownloading, 3'000'000, 5'000'000);
+  EXPECT_EQ(Seen()[3], "Total: 3MB/10MB  2MB/s  3s left");
+  Later();
+  display.OnLayer(Layer(1), Step::kPullComplete, 0, 1);
+  EXPECT_EQ(Seen()[3], "Total: 5MB/10MB  2MB/s  2s left");
+  display.OnLayer(Layer(2), Step::kDownloading, 0, 5'000'000);
+  display.OnLayer(Layer(2), Step::kPullComplete, 0, 1);
+  EXPECT_THAT(Seen(),
+              ElementsAre(Id(0) + ": Already exists", Id(1) + ": Pull complete",
+                          Id(2) + ": Pull complete", ""));
+}
+
 TEST_F(PullDisplayTest, FortyColumnsAreEnough) {
   size_.columns = 40;
   auto display = Show(Style::kTerminal);
@@ -294,11 +319,11 @@ TEST_F(PullDisplayTest, ATerminalThatGetsNarrowerIsRedrawnFromItsTop) {
   auto display = Show(Style::kTerminal);
   display.OnImage(image_);
   display.OnLayer(Layer(0), Step::kDownloading, 17'140'000, 88'990'000);
-  // The line of 41 columns takes three rows of 20 now.
+  // The line of 72 columns takes four rows of 20 now.
   out_.str("");
   size_.columns = 20;
   display.OnLayer(Layer(0), Step::kWaiting, 0, 1);
-  EXPECT_THAT(out_.str(), ::testing::StartsWith("\033[3A\r\033[J"));
+  EXPECT_THAT(out_.str(), ::testing::StartsWith("\033[4A\r\033[J"));
 }
 
 TEST_F(PullDisplayTest, ALayerThatIsDoneScrollsAway) {

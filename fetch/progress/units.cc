@@ -22,14 +22,20 @@ std::string HumanDuration(std::chrono::seconds duration) {
 }
 
 std::string ProgressBar(uint64_t done, uint64_t total, int columns) {
-  constexpr int kCells = 50;
-  constexpr int kColumnsForBar = 110;
+  constexpr int kMostCells = 50;
+  constexpr int kLeastCells = 10;
+  constexpr int kColumnsForAll = 110;  // of Docker's bar
+  // What a layer's line has besides the bar's cells, at most.
+  constexpr int kColumnsBesides = 52;
   if (total == 0 || done > total) return fmt::format("{:>8}", HumanSize(done));
   std::string bar;
-  if (columns > kColumnsForBar) {
+  const int room = columns > kColumnsForAll
+                       ? kMostCells
+                       : std::min(columns - kColumnsBesides, kMostCells);
+  if (room >= kLeastCells) {
     const auto cells = static_cast<int>(static_cast<double>(done) /
-                                        static_cast<double>(total) * kCells);
-    bar = fmt::format("[{:=<{}}>{:<{}}] ", "", cells, "", kCells - cells);
+                                        static_cast<double>(total) * room);
+    bar = fmt::format("[{:=<{}}>{:<{}}] ", "", cells, "", room - cells);
   }
   return fmt::format("{}{:>8}/{}", bar, HumanSize(done), HumanSize(total));
 }

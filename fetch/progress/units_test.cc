@@ -22,14 +22,17 @@ TEST(Units, DurationsAreGos) {
   EXPECT_EQ(HumanDuration(std::chrono::seconds(3600)), "1h0m0s");
 }
 
-TEST(Units, TheBarHasFiftyCellsWhereThereIsRoom) {
+TEST(Units, TheBarHasUpToFiftyCellsAsThereIsRoom) {
   EXPECT_EQ(ProgressBar(0, 100, 111),
             "[>" + std::string(50, ' ') + "]       0B/100B");
   EXPECT_EQ(ProgressBar(17'140'000, 88'990'000, 111),
             "[=========>" + std::string(41, ' ') + "]  17.14MB/88.99MB");
   EXPECT_EQ(ProgressBar(100, 100, 111),
             "[" + std::string(50, '=') + ">]     100B/100B");
-  EXPECT_EQ(ProgressBar(50, 100, 110), "     50B/100B");
+  EXPECT_EQ(ProgressBar(50, 100, 80), "[" + std::string(14, '=') + ">" +
+                                          std::string(14, ' ') +
+                                          "]      50B/100B");
+  EXPECT_EQ(ProgressBar(50, 100, 61), "     50B/100B");
 }
 
 TEST(Units, ATotalThatIsUnknownOrPassedIsNotShown) {
