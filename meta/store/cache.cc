@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <system_error>
 #include <variant>
@@ -57,11 +59,20 @@ nlohmann::ordered_json Named(Descriptor descriptor, const std::string& name) {
 
 }  // namespace
 
+// Not who is only called root in a user namespace (`unshare -r`).
+bool IsMachinesRoot() {
+  if (::geteuid() != 0) return false;
+  std::ifstream map("/proc/self/uid_map");
+  uint64_t inside = 0;
+  uint64_t outside = 0;
+  return !(map >> inside >> outside) || inside != 0 || outside == 0;
+}
+
 fs::path Cache::DefaultFolder(const ToolIo& io) {
   if (const auto given = io.env("IMGMOUNT_CACHE"); given && !given->empty()) {
     return *given;
   }
-  if (::geteuid() == 0) return "/var/cache/imgmount";
+  if (IsMachinesRoot()) return "/var/cache/imgmount";
   // The XDG specification has relative paths ignored.
   if (const auto xdg = io.env("XDG_CACHE_HOME"); xdg && xdg->starts_with('/')) {
     return fs::path(*xdg) / "imgmount";

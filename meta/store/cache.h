@@ -43,7 +43,8 @@ inline constexpr char kWrongTocFile[] = "wrong";
 class Cache {
  public:
   // Where --cache-dir does not say: IMGMOUNT_CACHE, else /var/cache/imgmount
-  // for root, else $XDG_CACHE_HOME/imgmount, else ~/.cache/imgmount.
+  // for root (of the machine, not of a user namespace), else
+  // $XDG_CACHE_HOME/imgmount, else ~/.cache/imgmount.
   static std::filesystem::path DefaultFolder(const ToolIo& io);
 
   static bool IsThere(const std::filesystem::path& folder);

@@ -62,6 +62,14 @@ class UnprivilegedUser(harness.EndToEnd):
         self.assertEqual(list(self.folder.iterdir()), [])
         self.assertTrue((self.home / ".cache/imgmount/oci-layout").is_file())
 
+    def test_who_is_root_of_a_user_namespace_has_the_users_cache(self):
+        layout = Layout(self.scratch / "layout")
+        add_image(layout, "latest", tar(file("f", b"text")))
+        self.assertEqual(
+            self.check("unshare", "-r", self.tools / "imgcat", "-q",
+                       f"oci:{layout.folder}:latest", "f"), "text")
+        self.assertTrue((self.home / ".cache/imgmount/oci-layout").is_file())
+
     def test_reads_every_file_of_nginx_and_sees_true_owners_and_modes(self):
         shutil.chown(self.scratch, NOBODY)
         self.check(self.tools / "imgmount", f"oci:{NGINX}:latest", self.folder)
