@@ -13,10 +13,10 @@
 #include <vector>
 
 #include "fetch/progress/json_progress.h"
-#include "meta/cli/quantities.h"
 #include "meta/cli/terminal.h"
 #include "meta/image/platform.h"
 #include "meta/store/cache.h"
+#include "meta/text/quantities.h"
 
 namespace imgmount {
 namespace {

@@ -11,10 +11,9 @@
 #include "fetch/cache/transfer.h"
 #include "meta/cli/command_line.h"
 #include "meta/cli/interrupt.h"
-#include "meta/cli/quantities.h"
 #include "meta/report/cache_listing.h"
-#include "meta/report/columns.h"
-#include "meta/report/units.h"
+#include "meta/text/printable.h"
+#include "meta/text/quantities.h"
 #include "meta/upkeep/evict.h"
 #include "meta/upkeep/removal.h"
 #include "meta/upkeep/verify.h"
@@ -223,7 +222,7 @@ void Declare(CLI::App& app, Arguments& args) {
 }
 
 void Print(const std::string& text, const ToolIo& io) {
-  io.out << (io.out_is_terminal ? ForTerminal(text) : text);
+  io.out << (io.out_is_terminal ? PrintableLines(text) : text);
 }
 
 void PrintRemoval(const Removal& removal, bool dry_run, const ToolIo& io) {

@@ -15,10 +15,10 @@
 #include "meta/cli/pager.h"
 #include "meta/diff/layer_info.h"
 #include "meta/diff/path_history.h"
-#include "meta/report/columns.h"
 #include "meta/report/history.h"
 #include "meta/report/row_format.h"
 #include "meta/store/cached_layers.h"
+#include "meta/text/printable.h"
 #include "tools/image_options.h"
 #include "tools/local_image.h"
 
@@ -164,7 +164,7 @@ int ImghistoryMain(std::vector<std::string> args, const ToolIo& io) {
     return arguments.image_options.ReportFailure(io, kTool, text.error());
   }
   PagedOutput paged(io, arguments.pager);
-  paged.io().out << (io.out_is_terminal ? ForTerminal(*text) : *text);
+  paged.io().out << (io.out_is_terminal ? PrintableLines(*text) : *text);
   const Status written = paged.Finish();
   return written ? 0 : Report(io, kTool, written.error());
 }

@@ -13,11 +13,11 @@
 #include "meta/cli/command_line.h"
 #include "meta/cli/interrupt.h"
 #include "meta/cli/pager.h"
-#include "meta/report/columns.h"
 #include "meta/report/inspect.h"
 #include "meta/report/inspect_format.h"
 #include "meta/template/go_json.h"
 #include "meta/template/template.h"
+#include "meta/text/printable.h"
 #include "tools/image_options.h"
 
 namespace imgmount {
@@ -163,7 +163,7 @@ int Run(const Arguments& args, const ToolIo& io) {
   }
   const std::string text = output.Text();
   PagedOutput paged(io, args.pager);
-  paged.io().out << (io.out_is_terminal ? ForTerminal(text) : text);
+  paged.io().out << (io.out_is_terminal ? PrintableLines(text) : text);
   const Status written = paged.Finish();
   return written ? status : Report(io, kTool, written.error());
 }

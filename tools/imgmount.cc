@@ -29,12 +29,12 @@
 #include "meta/base/file.h"
 #include "meta/cli/command_line.h"
 #include "meta/cli/interrupt.h"
-#include "meta/cli/quantities.h"
 #include "meta/image/layer_suffix.h"
 #include "meta/image/manifest.h"
 #include "meta/report/history.h"
 #include "meta/report/row_format.h"
 #include "meta/store/mount_record.h"
+#include "meta/text/quantities.h"
 #include "tools/image_options.h"
 #include "tools/local_image.h"
 

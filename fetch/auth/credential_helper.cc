@@ -16,6 +16,7 @@
 #include "fetch/http/http_client.h"
 #include "meta/base/file.h"
 #include "meta/image/json.h"
+#include "meta/text/printable.h"
 
 namespace imgmount {
 namespace {

@@ -12,10 +12,10 @@
 #include "fetch/archive/oci_archive_writer.h"
 #include "fetch/pull/puller.h"
 #include "fetch/source/source.h"
-#include "meta/image/json.h"
 #include "meta/image/layout_index.h"
 #include "meta/image/select_image.h"
 #include "meta/store/use_lock.h"
+#include "meta/text/printable.h"
 #include "meta/upkeep/inventory.h"
 #include "meta/upkeep/removal.h"
 

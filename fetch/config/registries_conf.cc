@@ -10,7 +10,7 @@
 
 #include "fetch/config/toml_values.h"
 #include "meta/base/file.h"
-#include "meta/image/json.h"
+#include "meta/text/printable.h"
 
 namespace imgmount {
 namespace {

@@ -10,6 +10,7 @@
 
 #include "fetch/http/content_range.h"
 #include "meta/image/json.h"
+#include "meta/text/printable.h"
 
 namespace imgmount {
 namespace {

@@ -16,7 +16,7 @@ TEST(RegistryMessage, IsTheFirstErrorsMessage) {
   EXPECT_EQ(RegistryMessage(R"({"errors":[{"code":"DENIED"}]})"), "DENIED");
   EXPECT_EQ(RegistryMessage(R"({"details":"incorrect password"})"),
             "incorrect password");
-  EXPECT_EQ(RegistryMessage(R"({"message":"two\nlines"})"), R"(two\x0alines)");
+  EXPECT_EQ(RegistryMessage(R"({"message":"two\nlines"})"), R"(two\nlines)");
 }
 
 TEST(RegistryMessage, OfAPageIsItsTitle) {

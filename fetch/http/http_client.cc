@@ -9,6 +9,8 @@
 #include <charconv>
 
 #include "fetch/http/tls_alert.h"
+#include "meta/text/printable.h"
+#include "meta/text/quantities.h"
 
 namespace imgmount {
 namespace {
@@ -393,12 +395,11 @@ class HttpClient::Transfer {
           options_.stall_timeout);
       const std::string& host = request_.url.authority();
       return Stop(
-          {.error = Error(
-               ErrorCode::kUnavailable,
-               fmt::format("{}: {} for {} second{}", host,
-                           dripped_ == 0 ? "nothing arrived"
-                                         : "next to nothing arrived",
-                           seconds.count(), seconds.count() == 1 ? "" : "s")),
+          {.error = Error(ErrorCode::kUnavailable,
+                          fmt::format("{}: {} for {}", host,
+                                      dripped_ == 0 ? "nothing arrived"
+                                                    : "next to nothing arrived",
+                                      Counted(seconds.count(), "second"))),
            .kind = Kind::kTransient,
            .silence = Silence{host, seconds}});
     }
@@ -519,29 +520,6 @@ Attempt<HttpResponse> HttpClient::Send(HttpRequest request, size_t limit,
   const MutexLock lock(mutex_);
   idle_.push_back(std::move(handle));
   return response;
-}
-
-std::string Printable(std::string_view text, size_t limit) {
-  std::string out;
-  bool after_c2 = false;
-  for (const char c : text) {
-    if (out.size() >= limit) {
-      out += "…";
-      break;
-    }
-    const auto byte = static_cast<unsigned char>(c);
-    // In UTF-8 the bytes 0xc2 0x80 to 0x9f are control characters, too.
-    const bool is_c1 = after_c2 && byte >= 0x80 && byte < 0xa0;
-    after_c2 = byte == 0xc2;
-    if (is_c1) out.pop_back();
-    if (is_c1) out += "\\xc2";
-    if (byte < 0x20 || byte == 0x7f || is_c1) {
-      out += fmt::format("\\x{:02x}", byte);
-    } else {
-      out += c;
-    }
-  }
-  return out;
 }
 
 }  // namespace imgmount

@@ -112,9 +112,6 @@ class HttpClient {
   std::vector<std::unique_ptr<Handle>> idle_ GUARDED_BY(mutex_);
 };
 
-// "name: value" for messages: control characters escaped, cut at `limit`.
-std::string Printable(std::string_view text, size_t limit);
-
 }  // namespace imgmount
 
 #endif  // IMGMOUNT_FETCH_HTTP_HTTP_CLIENT_H_

@@ -345,14 +345,5 @@ TEST(HttpClient, KeepsConnections) {
   EXPECT_EQ(server.connection_count(), 1u);
 }
 
-TEST(Printable, EscapesAndCuts) {
-  EXPECT_EQ(Printable("a\x1b[31m\nb", 100), "a\\x1b[31m\\x0ab");
-  EXPECT_EQ(Printable("abcdef", 3), "abc…");
-  EXPECT_EQ(Printable("\xc2\x9b"
-                      "1m\xc3\x84\xc2\xa7",
-                      100),
-            "\\xc2\\x9b1m\xc3\x84\xc2\xa7");
-}
-
 }  // namespace
 }  // namespace imgmount

@@ -3,6 +3,7 @@
 
 #include "fetch/http/header_scanner.h"
 #include "fetch/http/http_client.h"
+#include "meta/text/printable.h"
 
 namespace imgmount {
 namespace {

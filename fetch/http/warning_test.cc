@@ -21,7 +21,7 @@ TEST(ParseWarnings, TakesTheTextsForPeople) {
 
 TEST(ParseWarnings, EscapesWhatATerminalWouldObey) {
   EXPECT_THAT(ParseWarnings("299 - \"\x1b[2Jboo\t\xc2\x9b\""),
-              ElementsAre("\\x1b[2Jboo\\x09\\xc2\\x9b"));
+              ElementsAre("\\x1b[2Jboo\\t\\xc2\\x9b"));
   EXPECT_EQ(ParseWarnings("299 - \"" + std::string(5000, 'x') + '"')[0].size(),
             1000 + std::string("…").size());
 }

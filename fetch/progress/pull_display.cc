@@ -8,8 +8,9 @@
 #include <algorithm>
 #include <ostream>
 
+#include "fetch/progress/progress_bar.h"
 #include "fetch/progress/step_text.h"
-#include "fetch/progress/units.h"
+#include "meta/text/quantities.h"
 
 namespace imgmount {
 namespace {

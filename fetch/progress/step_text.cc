@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "meta/text/quantities.h"
+
 namespace imgmount {
 
 using Step = PullObserver::Step;
@@ -28,7 +30,7 @@ std::string StepText(Step step, uint64_t done) {
     case Step::kRetrying:
       break;
   }
-  return fmt::format("Retrying in {} second{}", done, done == 1 ? "" : "s");
+  return "Retrying in " + Counted(static_cast<int64_t>(done), "second");
 }
 
 bool CountsBytes(Step step) {

@@ -6,6 +6,8 @@
 #include <algorithm>
 
 #include "fetch/http/error_body.h"
+#include "meta/text/printable.h"
+#include "meta/text/quantities.h"
 
 namespace imgmount {
 namespace {
@@ -94,8 +96,7 @@ RegistrySource::RetryState RegistrySource::TellingListener() const {
       .on_second =
           [listener = listener_, told = false](int seconds) mutable {
             if (std::exchange(told, seconds > 1)) return;
-            listener->OnNotice(fmt::format("retrying in {} second{}", seconds,
-                                           seconds == 1 ? "" : "s"));
+            listener->OnNotice("retrying in " + Counted(seconds, "second"));
           },
       .on_notice = [listener = listener_](
                        const std::string& text) { listener->OnNotice(text); }};

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <chrono>
 #include <cstdlib>
+#include <ctime>
 
 namespace imgmount {
 namespace {
@@ -60,6 +61,13 @@ std::optional<int32_t> TakeZone(std::string_view& text) {
 }
 
 }  // namespace
+
+ZonedTime ZonedTime::Local(int64_t seconds) {
+  const std::time_t time = seconds;
+  struct tm local = {};
+  ::localtime_r(&time, &local);
+  return {seconds, 0, static_cast<int32_t>(local.tm_gmtoff)};
+}
 
 std::optional<ZonedTime> ZonedTime::Parse(std::string_view text) {
   const auto year = TakeNumber(text, 4);

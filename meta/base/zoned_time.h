@@ -16,6 +16,9 @@ struct ZonedTime {
   int32_t nanoseconds = 0;  // 0 … 999,999,999, always forward
   int32_t offset = 0;       // seconds east of UTC
 
+  // A moment in the time zone of this process (TZ).
+  static ZonedTime Local(int64_t seconds);
+
   // "2024-01-02T03:04:05.678+01:00"; digits behind the ninth of a fraction are
   // read over.
   static std::optional<ZonedTime> Parse(std::string_view text);

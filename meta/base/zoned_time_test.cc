@@ -2,7 +2,9 @@
 #include "meta/base/zoned_time.h"
 
 #include <gtest/gtest.h>
+#include <time.h>
 
+#include <cstdlib>
 #include <utility>
 
 namespace imgmount {
@@ -34,6 +36,28 @@ TEST(ZonedTime, HasTheFractionAndTheZone) {
             (ZonedTime{-1, 1, 0}));
   EXPECT_EQ(ZonedTime::Parse("yesterday"), std::nullopt);
   EXPECT_EQ(ZonedTime::Parse("2024-02-29T14:04:56.+01:30"), std::nullopt);
+}
+
+class InZone : public testing::Test {
+ protected:
+  static void Set(const char* zone) {
+    ::setenv("TZ", zone, 1);
+    ::tzset();
+  }
+  void TearDown() override {
+    ::unsetenv("TZ");
+    ::tzset();
+  }
+};
+
+TEST_F(InZone, OffsetsAreThoseOfLocalTime) {
+  Set("UTC0");
+  EXPECT_EQ(ZonedTime::Local(1709210096).Text(), "2024-02-29T12:34:56Z");
+  EXPECT_EQ(ZonedTime::Local(0).Text(), "1970-01-01T00:00:00Z");
+  Set("XXX-1:30");
+  EXPECT_EQ(ZonedTime::Local(1709210096).Text(), "2024-02-29T14:04:56+01:30");
+  Set("XXX5");
+  EXPECT_EQ(ZonedTime::Local(1709210096).Text(), "2024-02-29T07:34:56-05:00");
 }
 
 }  // namespace

@@ -9,7 +9,8 @@
 #include <nlohmann/json.hpp>
 #include <ostream>
 
-#include "meta/diff/printable.h"
+#include "meta/text/printable.h"
+#include "meta/text/utf8.h"
 
 namespace imgmount {
 namespace {

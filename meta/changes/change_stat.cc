@@ -9,8 +9,8 @@
 #include <set>
 #include <vector>
 
-#include "meta/diff/printable.h"
-#include "meta/report/units.h"
+#include "meta/text/printable.h"
+#include "meta/text/quantities.h"
 
 namespace imgmount {
 namespace {

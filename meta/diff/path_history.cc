@@ -7,9 +7,9 @@
 #include <algorithm>
 #include <array>
 
-#include "meta/diff/printable.h"
 #include "meta/diff/tree_lookup.h"
 #include "meta/diff/union_side.h"
+#include "meta/text/printable.h"
 
 namespace imgmount {
 namespace {

@@ -9,8 +9,6 @@
 namespace imgmount {
 namespace {
 
-constexpr size_t kMaxQuoted = 160;
-
 // Bounds what the parser will build before it builds anything: up to the first
 // syntax error, where the parser stops as well, the count is exact.
 Status CheckShape(std::string_view text, std::string_view what) {
@@ -77,19 +75,6 @@ std::optional<std::string> StringMember(const nlohmann::json& value,
   const auto member = value.find(key);
   if (member == value.end() || !member->is_string()) return {};
   return member->get<std::string>();
-}
-
-std::string Quoted(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text.substr(0, kMaxQuoted)) {
-    if (c >= ' ' && c <= '~' && c != '\\') {
-      out += c;
-    } else {
-      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-    }
-  }
-  if (text.size() > kMaxQuoted) out += "...";
-  return out += '"';
 }
 
 Result<JsonObject> JsonObject::Of(const nlohmann::json& value,

@@ -35,9 +35,6 @@ Result<nlohmann::ordered_json> ParseOrderedJson(std::string_view text,
 std::optional<std::string> StringMember(const nlohmann::json& value,
                                         const char* key);
 
-// Text of a stranger in a message: in quotes, one line, printable, cut.
-std::string Quoted(std::string_view text);
-
 // An object whose members are read with checks. A member that is null counts
 // as absent. Errors are kCorrupt: "manifest: layers[3].size: …". Refers to the
 // value it was made of.

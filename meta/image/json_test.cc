@@ -72,13 +72,6 @@ TEST(StringMember, IsOfAnObjectAndAString) {
   }
 }
 
-TEST(Quoted, MakesAnyTextOnePrintableLine) {
-  EXPECT_EQ(Quoted("a b"), "\"a b\"");
-  EXPECT_EQ(Quoted("\x1b[2J\n\\"), R"("\x1b[2J\x0a\x5c")");
-  EXPECT_EQ(Quoted(std::string(500, 'x')),
-            '"' + std::string(160, 'x') + "...\"");
-}
-
 class JsonObjectTest : public testing::Test {
  protected:
   const nlohmann::json value_ = nlohmann::json::parse(R"({

@@ -13,8 +13,8 @@
 #include <tuple>
 #include <utility>
 
-#include "meta/image/json.h"
 #include "meta/image/layer_suffix.h"
+#include "meta/text/printable.h"
 
 namespace imgmount {
 namespace {

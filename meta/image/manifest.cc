@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "meta/image/json.h"
+#include "meta/text/printable.h"
 
 namespace imgmount {
 namespace {

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "meta/image/json.h"
+#include "meta/text/printable.h"
 
 namespace imgmount {
 namespace {

@@ -5,8 +5,8 @@
 
 #include <algorithm>
 
-#include "meta/image/json.h"
 #include "meta/image/layer_suffix.h"
+#include "meta/text/printable.h"
 
 namespace imgmount {
 namespace {

@@ -6,8 +6,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "meta/image/json.h"
-
 namespace imgmount {
 namespace {
 

@@ -10,7 +10,7 @@
 #include <set>
 
 #include "meta/changes/change_report.h"
-#include "meta/diff/printable.h"
+#include "meta/text/printable.h"
 
 namespace imgmount {
 namespace {

@@ -11,9 +11,10 @@
 #include <set>
 #include <string_view>
 
+#include "meta/base/zoned_time.h"
 #include "meta/report/columns.h"
 #include "meta/report/row_format.h"
-#include "meta/report/units.h"
+#include "meta/text/quantities.h"
 
 namespace imgmount {
 namespace {
@@ -39,7 +40,7 @@ std::string Join(const std::vector<std::string>& parts) {
 }
 
 std::string LastUsed(const CachedImage& image, const ListFormat& format) {
-  if (!format.human) return FormatRfc3339(image.last_used);
+  if (!format.human) return ZonedTime::Local(image.last_used).Text();
   return RoughDuration(format.now - image.last_used) + " ago";
 }
 
@@ -104,7 +105,7 @@ Json ImageFields(const CachedImage& image, size_t name,
           {"SharedSize", SizeText(shared_size, format)},
           {"UniqueSize", SizeText(size - shared_size, format)},
           {"LastUsed", LastUsed(image, format)},
-          {"LastUsedAt", FormatRfc3339(image.last_used)},
+          {"LastUsedAt", ZonedTime::Local(image.last_used).Text()},
           {"Mounted", Join(image.mount_points)}};
 }
 

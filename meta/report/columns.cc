@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "meta/report/columns.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <cstdint>
 #include <vector>
+
+#include "meta/text/utf8.h"
 
 namespace imgmount {
 namespace {
@@ -60,20 +60,10 @@ struct Character {
 
 // The character at the front of non-empty text.
 Character FirstCharacter(std::string_view text) {
-  const auto lead = static_cast<unsigned char>(text.front());
-  const size_t bytes = lead >= 0xf0   ? 4
-                       : lead >= 0xe0 ? 3
-                       : lead >= 0xc0 ? 2
-                                      : 1;
-  if (bytes == 1 || bytes > text.size()) return {};
-  char32_t c = lead & (0x7fu >> bytes);
-  for (const char next : text.substr(1, bytes - 1)) {
-    const auto byte = static_cast<unsigned char>(next);
-    if ((byte & 0xc0) != 0x80) return {};
-    c = c << 6 | (byte & 0x3f);
-  }
-  if (IsIn(kZeroWidth, c)) return {bytes, 0};
-  return {bytes, IsIn(kWide, c) ? size_t{2} : size_t{1}};
+  const Rune rune = FirstRune(text);
+  if (!rune.valid) return {};
+  if (IsIn(kZeroWidth, rune.code)) return {rune.bytes, 0};
+  return {rune.bytes, IsIn(kWide, rune.code) ? size_t{2} : size_t{1}};
 }
 
 using Line = std::vector<std::string_view>;  // cells
@@ -143,22 +133,6 @@ std::string AlignColumns(std::string_view text) {
       if (column < widths[i].size()) {
         out.append(widths[i][column] - DisplayWidth(cell), ' ');
       }
-    }
-  }
-  return out;
-}
-
-std::string ForTerminal(std::string_view text) {
-  std::string out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    // U+0080 to U+009F are controls as well: c2 80 to c2 9f.
-    const bool c1 = c == 0xc2 && i + 1 < text.size() &&
-                    static_cast<unsigned char>(text[i + 1]) < 0xa0;
-    if ((c < ' ' && c != '\n' && c != '\t') || c == 0x7f || c1) {
-      out += fmt::format("\\x{:02x}", c);
-    } else {
-      out += text[i];
     }
   }
   return out;

@@ -21,10 +21,6 @@ std::string Ellipsis(std::string_view text, size_t width);
 // it. The last cell of a line is in no column.
 std::string AlignColumns(std::string_view text);
 
-// Control characters that a terminal would obey become \x1b and the like; line
-// ends and tabs stay.
-std::string ForTerminal(std::string_view text);
-
 }  // namespace imgmount
 
 #endif  // IMGMOUNT_META_REPORT_COLUMNS_H_

@@ -56,14 +56,5 @@ TEST(AlignColumns, KeepsSpacesAfterTheLastColumnsOfEmptyCells) {
             "c         d                   ");
 }
 
-TEST(ForTerminal, TakesControlOverNothing) {
-  EXPECT_EQ(ForTerminal("a\tb\nc"), "a\tb\nc");
-  EXPECT_EQ(ForTerminal("\x1b[2J\r\x7f"), "\\x1b[2J\\x0d\\x7f");
-  EXPECT_EQ(ForTerminal("\u009b1m"),
-            "\\xc2\x9b"
-            "1m");
-  EXPECT_EQ(ForTerminal("é日"), "é日");
-}
-
 }  // namespace
 }  // namespace imgmount

@@ -5,9 +5,10 @@
 #include <nlohmann/json.hpp>
 
 #include "meta/base/timestamp.h"
+#include "meta/base/zoned_time.h"
 #include "meta/report/columns.h"
-#include "meta/report/units.h"
 #include "meta/store/layer_facts.h"
+#include "meta/text/quantities.h"
 
 namespace imgmount {
 namespace {
@@ -69,10 +70,10 @@ nlohmann::ordered_json HistoryFields(const HistoryRow& row, const Image& image,
 
   nlohmann::ordered_json fields = {
       {"Comment", row.comment},
-      {"CreatedAt", FormatRfc3339(row.created)},
+      {"CreatedAt", ZonedTime::Local(row.created).Text()},
       {"CreatedBy", created_by},
       {"CreatedSince", format.human ? Age(row.created, format.now)
-                                    : FormatRfc3339(row.created)},
+                                    : ZonedTime::Local(row.created).Text()},
       {"ID", format.truncate ? ShortId(row.id) : row.id},
       {"Size",
        (row.size_is_compressed ? "~" : "") + SizeText(row.size, format.human)},

@@ -6,8 +6,9 @@
 #include <nlohmann/json.hpp>
 
 #include "meta/base/timestamp.h"
-#include "meta/report/units.h"
+#include "meta/base/zoned_time.h"
 #include "meta/store/layer_store.h"
+#include "meta/text/quantities.h"
 #include "tests/support/image_writer.h"
 #include "tests/support/tar_builder.h"
 
@@ -78,8 +79,9 @@ TEST_F(HistoryTest, TellsAgesOrTimes) {
   EXPECT_EQ(FieldsOf(rows[0], image)["CreatedSince"], "10 seconds ago");
   EXPECT_EQ(FieldsOf(rows[1], image)["CreatedSince"], "About an hour ago");
   EXPECT_EQ(FieldsOf(rows[2], image)["CreatedSince"], "4 weeks ago");
-  EXPECT_EQ(FieldsOf(rows[2], image, true, false)["CreatedSince"],
-            FormatRfc3339(ParseRfc3339("2024-02-01T12:34:56Z")->seconds));
+  EXPECT_EQ(
+      FieldsOf(rows[2], image, true, false)["CreatedSince"],
+      ZonedTime::Local(ParseRfc3339("2024-02-01T12:34:56Z")->seconds).Text());
 }
 
 TEST_F(HistoryTest, HasNoAgeForTimesThatAreMissingOrMadeUp) {

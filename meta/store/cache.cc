@@ -14,6 +14,7 @@
 
 #include "meta/image/json.h"
 #include "meta/image/layout_index.h"
+#include "meta/text/printable.h"
 
 namespace imgmount {
 namespace fs = std::filesystem;

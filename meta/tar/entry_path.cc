@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "meta/tar/entry_path.h"
 
+#include "meta/text/printable.h"
+
 namespace imgmount {
 namespace {
 
@@ -16,7 +18,7 @@ std::string_view TakeComponent(std::string_view& path) {
 
 Result<std::string> NormalizeEntryPath(std::string_view raw) {
   if (raw.find('\0') != std::string_view::npos) {
-    return Fail(ErrorCode::kCorrupt, "name with a NUL: " + QuoteName(raw));
+    return Fail(ErrorCode::kCorrupt, "name with a NUL: " + Quoted(raw));
   }
   const bool absolute = raw.starts_with('/');
   std::string path;
@@ -26,7 +28,7 @@ Result<std::string> NormalizeEntryPath(std::string_view raw) {
     if (component == "..") {
       if (path.empty() && !absolute) {
         return Fail(ErrorCode::kCorrupt,
-                    "name outside the root: " + QuoteName(raw));
+                    "name outside the root: " + Quoted(raw));
       }
       const size_t slash = path.rfind('/');
       path.resize(slash == std::string::npos ? 0 : slash);
@@ -36,13 +38,13 @@ Result<std::string> NormalizeEntryPath(std::string_view raw) {
       return Fail(ErrorCode::kUnsupported,
                   "name of more than 255 bytes, which no Linux file system can "
                   "show: " +
-                      QuoteName(component));
+                      Quoted(component));
     }
     if (!path.empty()) path += '/';
     path += component;
     if (path.size() > kMaxPathBytes) {
       return Fail(ErrorCode::kUnsupported,
-                  "path of more than 64 KiB: " + QuoteName(raw));
+                  "path of more than 64 KiB: " + Quoted(raw));
     }
   }
   return path;
@@ -61,29 +63,6 @@ bool IsNormalizedEntryPath(std::string_view path) {
     }
   }
   return true;
-}
-
-std::string EscapeBytes(std::string_view bytes) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string out;
-  for (const char c : bytes) {
-    if (c > ' ' && c <= '~' && c != '\\') {
-      out += c;
-    } else {
-      const auto byte = static_cast<unsigned char>(c);
-      out += "\\x";
-      out += kDigits[byte >> 4];
-      out += kDigits[byte & 15];
-    }
-  }
-  return out;
-}
-
-std::string QuoteName(std::string_view name) {
-  constexpr size_t kShown = 200;
-  std::string quoted = "\"" + EscapeBytes(name.substr(0, kShown));
-  quoted += name.size() > kShown ? "...\"" : "\"";
-  return quoted;
 }
 
 }  // namespace imgmount

@@ -23,12 +23,6 @@ Result<std::string> NormalizeEntryPath(std::string_view raw);
 // Whether `path` is what NormalizeEntryPath can return.
 bool IsNormalizedEntryPath(std::string_view path);
 
-// One printable word: \xNN for all but visible ASCII, and for the backslash.
-std::string EscapeBytes(std::string_view bytes);
-
-// EscapeBytes for messages: in quotes, and long names cut.
-std::string QuoteName(std::string_view name);
-
 }  // namespace imgmount
 
 #endif  // IMGMOUNT_META_TAR_ENTRY_PATH_H_

@@ -62,10 +62,5 @@ TEST(EntryPath, WhatIsNotNormalisedIsTold) {
   EXPECT_FALSE(IsNormalizedEntryPath(std::string_view("a\0", 2)));
 }
 
-TEST(EntryPath, MessagesShowOddNamesOnOneLine) {
-  EXPECT_EQ(QuoteName("a b\n\\"), "\"a\\x20b\\x0a\\x5c\"");
-  EXPECT_LT(QuoteName(std::string(100'000, 'x')).size(), 300u);
-}
-
 }  // namespace
 }  // namespace imgmount

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "meta/tar/entry_path.h"
+#include "meta/text/printable.h"
 
 namespace imgmount {
 namespace {
@@ -46,7 +47,7 @@ Status CheckXattrs(const LayerEntry& entry) {
       return Fail(
           ErrorCode::kUnsupported,
           "an xattr of more than 64 KiB, which no Linux file can have: " +
-              QuoteName(x.name));
+              Quoted(x.name));
     }
   }
   return {};

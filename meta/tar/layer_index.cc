@@ -13,6 +13,7 @@
 #include "meta/base/wire.h"
 #include "meta/base/xxh3.h"
 #include "meta/tar/entry_path.h"
+#include "meta/text/printable.h"
 
 namespace imgmount {
 namespace {
@@ -266,13 +267,13 @@ Status LayerIndex::CheckRecord(const Record& r) const {
   if (!IsNormalizedEntryPath(path) ||
       (type == EntryType::kHardLink && !IsNormalizedEntryPath(target)) ||
       (type == EntryType::kWhiteout && path.empty())) {
-    return Corrupt("a name is not normalised: " + QuoteName(path));
+    return Corrupt("a name is not normalised: " + Quoted(path));
   }
   const auto extents =
       std::span(extents_).subspan(r.first_extent, r.extent_count);
   if (r.size > (type == EntryType::kRegular ? kMaxSize : 0) ||
       !FitFile(extents, r.size)) {
-    return Corrupt("wrong size or extents of " + QuoteName(path));
+    return Corrupt("wrong size or extents of " + Quoted(path));
   }
   return {};
 }

@@ -6,7 +6,7 @@
 #include <limits>
 #include <utility>
 
-#include "meta/tar/entry_path.h"
+#include "meta/text/printable.h"
 
 namespace imgmount {
 namespace {
@@ -82,7 +82,7 @@ Status CheckNumbers(std::string_view block) {
     const std::string_view field = block.substr(f.at, f.bytes);
     if (!IsNumber(field)) {
       return Corrupt("header with a malformed " + std::string(f.name) + ": " +
-                     QuoteName(field.substr(0, field.find('\0'))));
+                     Quoted(field.substr(0, field.find('\0'))));
     }
   }
   return {};
@@ -132,7 +132,7 @@ Status ParsePax(std::string_view body, TarHeader& header) {
                          key == "gname";
     if (key.find('\0') != std::string_view::npos ||
         (is_text && value.find('\0') != std::string_view::npos)) {
-      return Corrupt("PAX header with a NUL: " + QuoteName(record));
+      return Corrupt("PAX header with a NUL: " + Quoted(record));
     }
     header.pax.emplace_back(key, value);
     body.remove_prefix(length);
@@ -222,7 +222,7 @@ Result<int64_t> ParsePaxNumber(std::string_view text) {
   const char* const end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, value);
   if (error != std::errc() || stop != end) {
-    return Corrupt("PAX header with a malformed number: " + QuoteName(text));
+    return Corrupt("PAX header with a malformed number: " + Quoted(text));
   }
   return value;
 }
@@ -235,7 +235,7 @@ Result<Timestamp> ParsePaxTime(std::string_view text) {
   uint32_t unit = 100'000'000;
   for (const char c : text.substr(dot + 1)) {
     if (c < '0' || c > '9') {
-      return Corrupt("PAX header with a malformed time: " + QuoteName(text));
+      return Corrupt("PAX header with a malformed time: " + Quoted(text));
     }
     nanoseconds += static_cast<uint32_t>(c - '0') * unit;
     unit /= 10;

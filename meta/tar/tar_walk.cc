@@ -10,6 +10,7 @@
 #include "meta/tar/scoped_charset.h"
 #include "meta/tar/tar_header.h"
 #include "meta/tar/tar_stream.h"
+#include "meta/text/printable.h"
 
 namespace imgmount {
 namespace {
@@ -65,7 +66,7 @@ Result<LayerIndex> Walk::Run(const std::function<uint64_t()>& index_limit) {
 Status Walk::AddEntry(archive_entry* entry) {
   std::string_view name = View(archive_entry_pathname(entry));
   const auto parsed = ParseTarHeader(stream_.raw_header());
-  if (!parsed) return Failure(parsed.error().In("entry " + QuoteName(name)));
+  if (!parsed) return Failure(parsed.error().In("entry " + Quoted(name)));
   const TarHeader& header = *parsed;
   if (const auto path = header.Pax("path")) name = *path;
   if (const auto path = header.Pax("GNU.sparse.name")) name = *path;
@@ -83,7 +84,7 @@ Status Walk::AddEntry(archive_entry* entry) {
     SetLink(entry, header, to);
     return index_.Add(std::move(to));
   }();
-  if (!status) return Failure(status.error().In("entry " + QuoteName(name)));
+  if (!status) return Failure(status.error().In("entry " + Quoted(name)));
   return {};
 }
 
@@ -116,7 +117,7 @@ Result<EntryType> Walk::Type(const TarHeader& header,
     default:  // Docker and containerd refuse these as well
       return Fail(
           ErrorCode::kUnsupported,
-          "unknown entry type " + QuoteName(std::string_view(&header.type, 1)));
+          "unknown entry type " + Quoted(std::string_view(&header.type, 1)));
   }
 }
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "meta/template/runes.h"
+#include "meta/text/utf8.h"
 
 namespace imgmount::gotmpl {
 

@@ -14,6 +14,7 @@
 #include "meta/template/go_json.h"
 #include "meta/template/numbers.h"
 #include "meta/template/runes.h"
+#include "meta/text/utf8.h"
 
 namespace imgmount::gotmpl {
 namespace {

@@ -12,6 +12,7 @@
 #include "meta/template/methods.h"
 #include "meta/template/numbers.h"
 #include "meta/template/runes.h"
+#include "meta/text/utf8.h"
 
 namespace imgmount::gotmpl {
 namespace {

@@ -5,8 +5,9 @@
 
 #include <optional>
 
-#include "meta/image/json.h"
 #include "meta/template/runes.h"
+#include "meta/text/printable.h"
+#include "meta/text/utf8.h"
 
 namespace imgmount::gotmpl {
 namespace {

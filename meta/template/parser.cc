@@ -7,10 +7,10 @@
 #include <array>
 #include <utility>
 
-#include "meta/image/json.h"
 #include "meta/template/functions.h"
 #include "meta/template/lexer.h"
 #include "meta/template/numbers.h"
+#include "meta/text/printable.h"
 
 namespace imgmount::gotmpl {
 namespace {

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <utf8proc.h>
 
+#include "meta/text/utf8.h"
+
 namespace imgmount::gotmpl {
 namespace {
 
@@ -59,15 +61,6 @@ std::string Escaped(uint32_t rune, char quote, bool ascii) {
 }
 
 }  // namespace
-
-Rune FirstRune(std::string_view text) {
-  utf8proc_int32_t code = 0;
-  const auto bytes =
-      utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
-                       static_cast<utf8proc_ssize_t>(text.size()), &code);
-  if (bytes <= 0) return {kReplacement, 1, false};
-  return {static_cast<uint32_t>(code), static_cast<size_t>(bytes), true};
-}
 
 size_t CountRunes(std::string_view text) {
   size_t count = 0;

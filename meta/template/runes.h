@@ -10,17 +10,6 @@
 
 namespace imgmount::gotmpl {
 
-inline constexpr uint32_t kReplacement = 0xfffd;
-
-struct Rune {
-  uint32_t code;
-  size_t bytes;
-  bool valid;
-};
-
-// The first of a text that is not empty. A byte that is no UTF-8 is
-// kReplacement, and not valid.
-Rune FirstRune(std::string_view text);
 size_t CountRunes(std::string_view text);
 std::string_view FirstRunes(std::string_view text, size_t count);
 

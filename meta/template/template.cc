@@ -5,7 +5,6 @@
 #include <utility>
 #include <vector>
 
-#include "meta/image/json.h"
 #include "meta/template/ast.h"
 #include "meta/template/functions.h"
 #include "meta/template/go_fmt.h"
@@ -13,6 +12,7 @@
 #include "meta/template/methods.h"
 #include "meta/template/parser.h"
 #include "meta/template/value.h"
+#include "meta/text/printable.h"
 
 namespace imgmount {
 namespace gotmpl {

@@ -8,7 +8,7 @@
 #include <optional>
 
 #include "meta/base/zoned_time.h"
-#include "meta/image/json.h"
+#include "meta/text/printable.h"
 
 namespace imgmount::gotmpl {
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "meta/tar/entry_path.h"
+#include "meta/text/printable.h"
 
 namespace imgmount {
 namespace {
@@ -16,7 +16,7 @@ Failure Differs(size_t number, std::string_view path, std::string_view what) {
   return Fail(ErrorCode::kCorrupt,
               fmt::format("the layer's table of contents is wrong: entry {}, "
                           "{}: {}",
-                          number, QuoteName(path), what));
+                          number, Quoted(path), what));
 }
 
 // As the estargz package writes times: to the second, and none for the first
@@ -129,7 +129,7 @@ Status CompareTocWithTar(const LayerIndex& toc, const LayerIndex& tar) {
     const EntryView said = toc.entry(i);
     const EntryView is = tar.entry(i);
     if (said.path != is.path) {
-      return Differs(i, said.path, QuoteName(is.path) + " in the tar");
+      return Differs(i, said.path, Quoted(is.path) + " in the tar");
     }
     if (const auto what = Difference(said, is); !what.empty()) {
       return Differs(i, said.path, what);

@@ -10,6 +10,7 @@
 
 #include "meta/base/base64.h"
 #include "meta/tar/entry_path.h"
+#include "meta/text/printable.h"
 
 namespace imgmount {
 namespace {
@@ -36,14 +37,13 @@ Result<EntryType> ParseType(std::string_view text) {
   for (const auto& [name, type] : kTypes) {
     if (name == text) return type;
   }
-  return Unsupported("unknown type " + QuoteName(text));
+  return Unsupported("unknown type " + Quoted(text));
 }
 
 // JSON is UTF-8, names are any bytes: Go writes U+FFFD for what is none.
 Status CheckText(std::string_view text) {
   if (text.find("\xef\xbf\xbd") == std::string_view::npos) return {};
-  return Unsupported("a name that JSON cannot tell exactly: " +
-                     QuoteName(text));
+  return Unsupported("a name that JSON cannot tell exactly: " + Quoted(text));
 }
 
 Result<uint64_t> NotNegative(std::string_view what, int64_t value) {
@@ -74,8 +74,7 @@ Result<LayerEntry> Attributes(const TocEntry& from) {
   if (!from.modtime.empty()) {
     const auto time = ParseRfc3339(from.modtime);
     if (!time) {
-      return Unsupported("a time that cannot be read: " +
-                         QuoteName(from.modtime));
+      return Unsupported("a time that cannot be read: " + Quoted(from.modtime));
     }
     to.mtime = *time;
   }
@@ -125,7 +124,7 @@ Status TocIndexer::Add(const TocEntry& entry) {
   auto added = AddEntry(entry);
   if (!added) {
     return Failure(std::move(added).error().In("table of contents: " +
-                                               QuoteName(entry.name)));
+                                               Quoted(entry.name)));
   }
   return {};
 }
@@ -137,7 +136,7 @@ Status TocIndexer::AddEntry(const TocEntry& entry) {
   }
   if (file_) {
     return Corrupt(
-        fmt::format("the chunks of {} end before it", QuoteName(file_->path)));
+        fmt::format("the chunks of {} end before it", Quoted(file_->path)));
   }
   IMGMOUNT_TRY(LayerEntry to, Attributes(entry));
   if (to.type != EntryType::kRegular) return AddToIndex(std::move(to));
@@ -170,7 +169,7 @@ Status TocIndexer::AddChunk(const TocEntry& entry) {
     // They are in the blob as well, and end what is before them.
     if (entry.offset != 0) IMGMOUNT_CHECK(PlaceChunk(entry, 0));
   } else {
-    return Unsupported("unknown type of chunk " + QuoteName(entry.chunk_type));
+    return Unsupported("unknown type of chunk " + Quoted(entry.chunk_type));
   }
   covered_ += length;
   return covered_ == file_->size ? EndFile() : Status();
@@ -277,7 +276,7 @@ Result<Toc> TocIndexer::Finish() {
   if (file_) {
     return Corrupt(
         fmt::format("table of contents: the chunks of {} end before it",
-                    QuoteName(file_->path)));
+                    Quoted(file_->path)));
   }
   EndMember(data_end_);
   return Toc{index_.Take(), std::move(chunks_), prefetch_end_};

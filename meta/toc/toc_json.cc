@@ -7,7 +7,7 @@
 #include <string_view>
 #include <utility>
 
-#include "meta/tar/entry_path.h"
+#include "meta/text/printable.h"
 
 namespace imgmount {
 namespace {
@@ -259,7 +259,7 @@ class Events {
   }
   bool Wrong(const char* what) {
     std::string where;
-    if (!entry_.name.empty()) where = QuoteName(entry_.name) + ": ";
+    if (!entry_.name.empty()) where = Quoted(entry_.name) + ": ";
     status_ = Corrupt(where + what);
     return false;
   }

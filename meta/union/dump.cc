@@ -29,7 +29,7 @@
 #include <utility>
 #include <vector>
 
-#include "meta/tar/entry_path.h"
+#include "meta/text/printable.h"
 #include "meta/union/union_tree.h"
 
 namespace imgmount {

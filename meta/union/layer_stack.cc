@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "meta/tar/entry_path.h"
+#include "meta/text/printable.h"
 
 namespace imgmount {
 namespace {
@@ -223,8 +224,8 @@ Result<LayerStack::Identity> LayerStack::LinkTarget(uint32_t number,
     found = lower->identity;
   }
   if (found.kind == NodeKind::kDirectory) {
-    return Corrupt(entry.path, "hard link to the directory " +
-                                   QuoteName(entry.link_target));
+    return Corrupt(entry.path,
+                   "hard link to the directory " + Quoted(entry.link_target));
   }
   if (found.kind == NodeKind::kAbsent || found.kind == NodeKind::kPendingLink) {
     return Identity{layer_, number, NodeKind::kPendingLink};
@@ -247,13 +248,12 @@ Status LayerStack::ResolvePendingLinks() {
       const EntryView link = entry(nodes_[node]);
       IMGMOUNT_TRY(node, Find(link.link_target, WalkMode::kFollow));
       if (node == kNoNode) {
-        return Corrupt(link.path, "hard link to " +
-                                      QuoteName(link.link_target) +
+        return Corrupt(link.path, "hard link to " + Quoted(link.link_target) +
                                       ", which no layer has");
       }
       if (nodes_[node].kind == NodeKind::kDirectory) {
         return Corrupt(link.path, "hard link to the directory " +
-                                      QuoteName(link.link_target));
+                                      Quoted(link.link_target));
       }
       if (chain.size() > pending_links_.size()) {
         return Corrupt(link.path, "hard links in a circle");
@@ -358,10 +358,10 @@ Result<NodeId> LayerStack::Walk(std::string_view path, WalkMode mode,
     }
     if (mode != WalkMode::kMake) return kNoNode;
     if (kind != NodeKind::kAbsent && is_own) {
-      return Corrupt(blamed, QuoteName(name) + " is not a directory");
+      return Corrupt(blamed, Quoted(name) + " is not a directory");
     }
     if (name.size() > kMaxNameBytes) {
-      return Corrupt(blamed, "name too long: " + QuoteName(name));
+      return Corrupt(blamed, "name too long: " + Quoted(name));
     }
     IMGMOUNT_TRY(directory,
                  Put(directory, name, {kNoLayer, 0, NodeKind::kDirectory}));
@@ -453,7 +453,7 @@ Result<NodeId> LayerStack::NewNode(const Node& node) {
 Failure LayerStack::Corrupt(std::string_view path,
                             std::string_view what) const {
   return Fail(ErrorCode::kCorrupt,
-              fmt::format("layer {}: {}: {}", layer_, QuoteName(path), what));
+              fmt::format("layer {}: {}: {}", layer_, Quoted(path), what));
 }
 
 }  // namespace imgmount

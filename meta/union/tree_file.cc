@@ -12,7 +12,7 @@
 
 #include "meta/base/wire.h"
 #include "meta/base/xxh3.h"
-#include "meta/tar/entry_path.h"
+#include "meta/text/printable.h"
 
 namespace imgmount {
 namespace {
@@ -262,7 +262,7 @@ Result<Ino> TreeFile::Lookup(Ino directory, std::string_view name) const {
       low = middle + 1;
     }
   }
-  return Fail(ErrorCode::kNotFound, "no such file: " + QuoteName(name));
+  return Fail(ErrorCode::kNotFound, "no such file: " + Quoted(name));
 }
 
 Result<uint64_t> TreeFile::EntryCount(Ino directory) const {

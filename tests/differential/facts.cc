@@ -16,7 +16,7 @@
 
 #include "meta/base/file.h"
 #include "meta/base/xxh3.h"
-#include "meta/tar/entry_path.h"
+#include "meta/text/printable.h"
 
 namespace imgmount::testing {
 namespace {
@@ -216,7 +216,7 @@ std::vector<std::string> Compare(const Facts& ours, const Facts& theirs,
   const auto note = [&](const std::string& path, std::string_view what,
                         const std::string& our, const std::string& their) {
     differences.push_back(fmt::format("{}: {}: ours \"{}\", theirs \"{}\"",
-                                      QuoteName(path), what, our, their));
+                                      Quoted(path), what, our, their));
   };
   for (const auto& [path, our] : ours) {
     if (differences.size() >= kMost) break;

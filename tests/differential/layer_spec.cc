@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "meta/tar/entry_path.h"
+#include "meta/text/printable.h"
 #include "tests/support/tar_builder.h"
 
 namespace imgmount::testing {
@@ -69,8 +69,8 @@ std::string LayerSpec::Describe() const {
   std::string out;
   for (const SpecEntry& e : entries) {
     out += fmt::format("  {} {}", kWords[static_cast<int>(e.kind)],
-                       QuoteName(e.path));
-    if (!e.target.empty()) out += " -> " + QuoteName(e.target);
+                       Quoted(e.path));
+    if (!e.target.empty()) out += " -> " + Quoted(e.target);
     out += fmt::format(" {:o} {}:{} {}.{:09} {} bytes {} xattrs\n", e.mode,
                        e.uid, e.gid, e.mtime, e.mtime_nanoseconds,
                        e.content.size(), e.xattrs.size());
