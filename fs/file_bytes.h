@@ -15,8 +15,8 @@
 namespace imgmount {
 
 // A part of a file, as the pieces it lies in; zeros for holes. The bytes stay
-// where they are while this lives. The file system that
-// gave it outlives it.
+// where they are while this lives. The file system that gave it outlives
+// it.
 struct FileBytes {
   std::vector<std::span<const std::byte>> pieces;
   std::vector<std::shared_ptr<const void>> pins;

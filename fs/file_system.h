@@ -76,7 +76,7 @@ class FileSystem {
 
   // Whether Read() would answer without decoding anything.
   virtual bool HasDecoded(Ino ino, uint64_t offset, size_t length) const = 0;
-  // What else may take longer than a look into memory.
+  // Calls that may take longer than a look into memory, besides reads.
   enum class Slow { kNothing, kXattrs, kAll };
   virtual Slow slow() const = 0;
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Prefetch: what will be read of a file system before anybody asks, for who
-// can put it into the kernel's page cache. Thread-safe.
+// Prefetch: tells which bytes of a file system will be read soon, so that they
+// can be put into the kernel's page cache. Thread-safe.
 #ifndef IMGMOUNT_FS_PREFETCH_H_
 #define IMGMOUNT_FS_PREFETCH_H_
 
@@ -19,11 +19,11 @@ class Prefetch {
   struct Listener {
     // A part that a starting program is about to read is decoded.
     std::function<void(const FilePart&)> on_foreseen;
-    // Somebody reads on and on (true), and no more (false).
+    // A walk through the file system begins (true) or ends (false).
     std::function<void(bool)> on_walk;
   };
   // Replaces the one before, which is not called any more once this returns.
-  // False: nothing is looked for.
+  // False: it will never be called.
   virtual bool SetListener(Listener listener) = 0;
 
   // The bytes of a part if all of it is decoded already, else nothing.

@@ -327,7 +327,7 @@ Status Verify(const Cache& cache, const Arguments& args,
     if (!repaired && repaired.error().code() == ErrorCode::kCancelled) {
       return repaired;
     }
-    // What was made anew may show that something else is wrong.
+    // Files that were made anew may show that something else is wrong.
     IMGMOUNT_TRY(verified, VerifyCache(cache, stopped));
     PrintDamage(verified, io);
     if (verified.damage.empty()) return repaired;

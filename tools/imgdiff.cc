@@ -331,7 +331,7 @@ Result<int> CompareTwo(const Arguments& args, const DiffOptions& options,
   return list.changes.empty() ? kSame : kDifferent;
 }
 
-// What one layer did to the ones below it; into the page if there is one.
+// Writes what a layer did to those below it; into the page if there is one.
 Status WriteLayer(const LocalImage& image, LayerStates& states, size_t layer,
                   const Arguments& args, const DiffOptions& options,
                   HtmlReport* page, const ToolIo& io) {
@@ -395,7 +395,7 @@ Carried SumOf(const std::vector<LayerBytes>& layers) {
   return sum;
 }
 
-// What the layers carry and nobody sees, and which of them hide it.
+// Writes how much the layers carry that nobody sees, and which hide it.
 void WriteHidden(const LocalImage& image, const std::vector<LayerBytes>& layers,
                  const Arguments& args, std::ostream& out) {
   const Carried sum = SumOf(layers);

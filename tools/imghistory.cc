@@ -96,7 +96,7 @@ void Declare(CLI::App& app, Arguments& args) {
   app.get_option("--quiet")->description("Only show image IDs");
 }
 
-// What stands for "table", as in Docker.
+// The format that "table" stands for, as in Docker.
 std::string TableFormat(const Arguments& args) {
   if (args.image_options.quiet) return "{{.ID}}";
   return std::string("table {{.ID}}\t") +

@@ -93,7 +93,7 @@ class Output {
  public:
   explicit Output(std::string_view format) : format_(format) {}
 
-  // Of a template; kUsage for one that makes no sense.
+  // Parses the template; kUsage for one that makes no sense.
   Status Prepare() {
     if (IsJson()) return {};
     IMGMOUNT_TRY(template_, Template::Parse(format_));

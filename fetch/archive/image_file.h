@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What kind of image a path on disk holds: told by what is there, whatever it
+// The kind of image that a path on disk holds, by what is there, whatever it
 // is called. For messages that name what helps.
 #ifndef IMGMOUNT_FETCH_ARCHIVE_IMAGE_FILE_H_
 #define IMGMOUNT_FETCH_ARCHIVE_IMAGE_FILE_H_

@@ -14,7 +14,7 @@ class OciArchive : public Source {
  public:
   explicit OciArchive(TarFiles files) : files_(std::move(files)) {}
 
-  // What index.json lists.
+  // The entries of index.json.
   Result<std::vector<Descriptor>> Entries() const;
   DocumentReader Reader() const;  // refers to this
 

@@ -55,7 +55,7 @@ class Authenticator {
 
  private:
   using Params = std::map<std::string, std::string>;
-  // Of several scopes one after the other, until one gives a new token.
+  // Tries several scopes one after the other, until one gives a new token.
   Attempt<std::string> NewToken(const std::string& used,
                                 const Params& challenge,
                                 const std::optional<Credential>& credential,

@@ -94,7 +94,7 @@ Result<std::vector<Platform>> PlatformsIn(const ImageDocument& top,
     const auto image = SelectImage(top, platform, read);
     return !image && image.error().code() == ErrorCode::kNotFound;
   });
-  // What is wrong with all of them is told by trying one.
+  // If all of them fail, trying one tells why.
   if (platforms.empty()) platforms.push_back(Platform::OfThisMachine());
   return platforms;
 }

@@ -23,7 +23,7 @@ class DockerContextTest : public ::testing::Test {
     fs::create_directories((folder_.path() / path).parent_path());
     std::ofstream(folder_.path() / path) << text;
   }
-  // What `docker context create` writes, with one more member.
+  // Writes what `docker context create` does, with one more member.
   void WriteContext(const std::string& name, const std::string& member) {
     Write(fs::path("contexts/meta") / DigestOf(name).hex() / "meta.json",
           R"({"Endpoints":{"docker":{"Host":"tcp://host:1"}},"x":)" + member +

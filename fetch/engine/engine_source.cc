@@ -19,7 +19,7 @@ using Kind = TransportError::Kind;
 
 constexpr size_t kMaxInspect = 16 << 20;
 // An engine may write a whole export to disk before it sends its first byte.
-constexpr std::chrono::minutes kPatience{30};
+constexpr std::chrono::minutes kStallTimeout{30};
 
 class FileBody : public HttpBody {
  public:
@@ -44,7 +44,7 @@ EngineSource::EngineSource(EngineAddress engine, std::string image,
     : engine_(std::move(engine)),
       image_(std::move(image)),
       scratch_(std::move(scratch)),
-      http_({.stall_timeout = kPatience, .stopped = std::move(stopped)}) {}
+      http_({.stall_timeout = kStallTimeout, .stopped = std::move(stopped)}) {}
 
 Result<HttpRequest> EngineSource::Question(const std::string& what) const {
   IMGMOUNT_TRY(Url url, Url::Parse(fmt::format("{}/images/{}/{}", engine_.root,

@@ -47,7 +47,7 @@ std::string DidYouMeanTransport(std::string_view image) {
     return "; what is on disk is named oci:DIR, oci-archive:FILE or "
            "docker-archive:FILE";
   }
-  // Of the two kinds of archives each knows the other.
+  // Either kind of archive suggests the other.
   const bool is_archive = name->transport == Transport::kOciArchive ||
                           name->transport == Transport::kDockerArchive;
   if (meant.empty() || image.starts_with(meant) ||
@@ -71,7 +71,7 @@ Error WithSuggestion(const Error& error, std::string_view name,
       error.code() != ErrorCode::kDenied) {
     return error;
   }
-  // What is typed without a tag is shown with one.
+  // A name typed without a tag is shown with one.
   const auto reference = Reference::Parse(name);
   const std::string meant = DidYouMeanTransport(
       reference ? reference->FamiliarName() : std::string(name));

@@ -103,34 +103,33 @@ TransportError StorageError(const HttpResponse& response,
 TransportError StatusError(const HttpResponse& response,
                            const std::string& registry,
                            const std::string& what) {
-  const auto trouble = [&](ErrorCode code, Kind kind, const std::string& text) {
+  const auto error = [&](ErrorCode code, Kind kind, const std::string& text) {
     return MakeError(response, code, kind, text);
   };
   const int status = response.status;
   switch (status) {
     case 401:
-      return trouble(
+      return error(
           ErrorCode::kDenied, Kind::kFinal,
           fmt::format("{}: access to {} denied: it does not exist or may "
                       "require `{}`",
                       registry, what, LoginCommand(registry)));
     case 403:
-      return trouble(ErrorCode::kDenied, Kind::kFinal,
-                     fmt::format("{}: access to {} denied; log in with `{}`",
-                                 registry, what, LoginCommand(registry)));
+      return error(ErrorCode::kDenied, Kind::kFinal,
+                   fmt::format("{}: access to {} denied; log in with `{}`",
+                               registry, what, LoginCommand(registry)));
     case 404:
-      return trouble(ErrorCode::kNotFound, Kind::kFinal,
-                     fmt::format("{} does not have {}", registry, what));
+      return error(ErrorCode::kNotFound, Kind::kFinal,
+                   fmt::format("{} does not have {}", registry, what));
     case 429:
-      return trouble(ErrorCode::kUnavailable, Kind::kTransient,
-                     registry + ": too many requests; log in or try later");
+      return error(ErrorCode::kUnavailable, Kind::kTransient,
+                   registry + ": too many requests; log in or try later");
     default: {
       const bool passing = status >= 500 || status == 408;
-      return trouble(
-          passing ? ErrorCode::kUnavailable : ErrorCode::kUnsupported,
-          passing ? Kind::kTransient : Kind::kFinal,
-          fmt::format("{}: answered {} when asked for {}", registry, status,
-                      what));
+      return error(passing ? ErrorCode::kUnavailable : ErrorCode::kUnsupported,
+                   passing ? Kind::kTransient : Kind::kFinal,
+                   fmt::format("{}: answered {} when asked for {}", registry,
+                               status, what));
     }
   }
 }

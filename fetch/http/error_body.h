@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a registry says when it says no.
+// A registry's own words in an error answer.
 #ifndef IMGMOUNT_FETCH_HTTP_ERROR_BODY_H_
 #define IMGMOUNT_FETCH_HTTP_ERROR_BODY_H_
 
@@ -11,7 +11,7 @@
 
 namespace imgmount {
 
-// What an answer says in words: the message of a distribution-spec error
+// The words of an answer: the message of a distribution-spec error
 // document, the first line of plain text, or a web page's title; printable and
 // short. "" for anything else.
 std::string RegistryMessage(std::string_view body,

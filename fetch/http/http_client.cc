@@ -198,7 +198,7 @@ class HttpClient::Transfer {
     const CURLcode code = Perform(handle.multi.get(), curl);
     // The buffers of this call must not be touched by a later one.
     curl_easy_reset(curl);
-    if (trouble_) return tl::unexpected(std::move(*trouble_));
+    if (error_) return tl::unexpected(std::move(*error_));
     undecodable_ = code == CURLE_BAD_CONTENT_ENCODING && !began_;
     hung_up_ = header_bytes_ == 0 &&
                (code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR ||
@@ -310,8 +310,8 @@ class HttpClient::Transfer {
     return static_cast<Transfer*>(self)->Body({data, size}) ? size : 0;
   }
 
-  bool Stop(TransportError trouble) {
-    trouble_ = std::move(trouble);
+  bool Stop(TransportError error) {
+    error_ = std::move(error);
     return false;
   }
   bool Corrupt(std::string_view what) {
@@ -412,7 +412,7 @@ class HttpClient::Transfer {
   HttpBody* const body_ = nullptr;
   const bool only_shakes_hands_ = false;
   HttpResponse response_{.url = request_.url};
-  std::optional<TransportError> trouble_;
+  std::optional<TransportError> error_;
   bool began_ = false;
   bool undecodable_ = false;
   bool hung_up_ = false;

@@ -40,15 +40,15 @@ TEST(Retry, SpreadsThoseWhoWait) {
 }
 
 TEST(Retry, DoesWhatTheServerSays) {
-  TransportError trouble = kPassing;
-  trouble.retry_after = 7;
-  EXPECT_EQ(WaitBefore(Quiet(0), 1, trouble), milliseconds(7000));
+  TransportError error = kPassing;
+  error.retry_after = 7;
+  EXPECT_EQ(WaitBefore(Quiet(0), 1, error), milliseconds(7000));
 }
 
 TEST(Retry, GivesUpOnAServerThatWantsHours) {
-  TransportError trouble = kPassing;
-  trouble.retry_after = 3600;
-  EXPECT_FALSE(WaitBefore(Quiet(0), 1, trouble));
+  TransportError error = kPassing;
+  error.retry_after = 3600;
+  EXPECT_FALSE(WaitBefore(Quiet(0), 1, error));
 }
 
 TEST(Retry, CountsTheSecondsDown) {

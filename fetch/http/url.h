@@ -14,7 +14,7 @@ class Url {
  public:
   // Refuses other schemes and names or passwords within the URL.
   static Result<Url> Parse(const std::string& text);
-  // What a Location header of this URL's answer means.
+  // The URL that a Location header in this one's answer means.
   Result<Url> Resolve(const std::string& location) const;
 
   const std::string& text() const { return text_; }

@@ -32,7 +32,7 @@ class PullObserver {
   // Docker.
   virtual void OnLayer(const Digest& layer, Step step, uint64_t done,
                        uint64_t total) = 0;
-  // What goes on instead, in words, until the layer's next OnLayer().
+  // Says in words what goes on instead, until the layer's next OnLayer().
   virtual void OnLayerNotice(const Digest& /*layer*/,
                              const std::string& /*text*/) {}
 };

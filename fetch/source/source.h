@@ -40,7 +40,7 @@ class BlobSink {
 // asked for, and there may be several, as a broken transfer goes on.
 class RangeSink : public BlobSink {
  public:
-  // What is written next are bytes [first, end) of the blob, from the first one
+  // The next writes are bytes [first, end) of the blob, from the first one
   // on. An error refuses them, ends the transfer and is returned.
   virtual Status Begin(uint64_t first, uint64_t end) = 0;
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an answer to the kernel costs, without the kernel: a socket pair stands
-// in for /dev/fuse.
+// Measures the answers to the kernel, without the kernel: a socket pair
+// stands in for /dev/fuse.
 //
 //   cmake --build --preset release --target fs_bench && fs_bench
 #include <benchmark/benchmark.h>

@@ -33,7 +33,7 @@ const FuseOpsContext& Context(fuse_req_t req) {
 
 const FileSystem& Fs(fuse_req_t req) { return Context(req).fs; }
 
-// What `operation` returns; an exception is an error of its own.
+// Returns what `operation` does; an exception becomes an error of its own.
 template <typename Operation>
 auto Guarded(Operation&& operation) -> decltype(operation()) {
   try {
@@ -194,7 +194,7 @@ void ReplyListing(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
           return true;
         });
   });
-  // What was listed before the error is listed; asked for the rest, the error
+  // Names from before the error are listed; when asked for the rest, the error
   // comes again.
   if (!status && used == 0) {
     return ReplyError(req, "readdir", ino, status.error());

@@ -42,7 +42,7 @@ struct FuseOpsContext {
   std::function<void(Ino)> on_directory_listed = {};
   // Keeps reads that wait for the network; null: they keep a thread.
   class ParkedReads* parked = nullptr;
-  // What the kernel can do without; set when it introduces itself.
+  // Calls that the kernel can do without; set when it introduces itself.
   bool no_open = false;
   bool no_opendir = false;
 };

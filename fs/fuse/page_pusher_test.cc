@@ -145,7 +145,7 @@ TEST_F(PagePusherTest, StopsWhereTheKernelKnowsNoInode) {
   EXPECT_EQ(stored_.size(), 3u);
 }
 
-// What a walk does: the directory's end, and then its files.
+// Like a walk: the directory's end, and then its files.
 TEST_F(PagePusherTest, PushesTheFirstFilesOfTheNextDirectoryOfAWalk) {
   unknown_from_ = File(20);  // as if these were of a directory not yet listed
   {

@@ -67,7 +67,7 @@ Result<std::unique_ptr<RequestJournal>> RequestJournal::Open(int memory) {
       new RequestJournal(static_cast<Memory*>(mapped)));
   if (journal->memory_->magic != kMagic) {
     return Fail(ErrorCode::kUnsupported,
-                "the requests under way are kept in another version's way");
+                "the requests under way are in another version's format");
   }
   return journal;
 }
@@ -150,7 +150,7 @@ ssize_t RequestJournal::Read(int device, std::span<std::byte> out) {
   const size_t number = TakeSlot();
   Slot& slot = memory_->slots[number];
   slot.header = {};
-  // What does not fit is of a request without an answer.
+  // Bytes beyond are of a request without an answer.
   const size_t first = std::min(out.size(), kSlotBytes);
   iovec parts[] = {{slot.bytes.data(), first},
                    {out.data() + first, out.size() - first}};

@@ -75,7 +75,7 @@ class RequestJournalTest : public ::testing::Test {
     return journal_->Write(device_.get(), {&part, 1});
   }
 
-  // What the kernel was told last; nullopt: nothing.
+  // The last answer to the kernel; nullopt: there was none.
   std::optional<fuse_out_header> Answered() {
     fuse_out_header header;
     const ssize_t got =

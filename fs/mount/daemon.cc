@@ -18,7 +18,7 @@
 namespace imgmount {
 namespace {
 
-// What the child tells: kReady, or an error: its code, then its message.
+// The child's message: kReady, or an error: its code, then its message.
 constexpr uint8_t kReady = 0xff;
 constexpr size_t kMaxMessage = 64 << 10;
 

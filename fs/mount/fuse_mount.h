@@ -21,7 +21,7 @@ struct MountConfig {
   std::filesystem::path mount_point;  // canonical: see CheckMountPoint
   std::string name;                   // shown as the mount's source
   MountOptions options;
-  // What goes wrong while it is served.
+  // Gets a line for each error while the mount is served.
   Log log = {};
   // Gives what is held while it is looked once more whether something is
   // mounted there, and mounted: a lock makes these one step. May be empty.

@@ -83,8 +83,9 @@ Result<uint32_t> ParseNumber(std::string_view option, std::string_view text) {
 Result<uint32_t> ParseId(std::string_view option, std::string_view text) {
   IMGMOUNT_TRY(const uint32_t id, ParseNumber(option, text));
   if (id != std::numeric_limits<uint32_t>::max()) return id;
-  return Fail(ErrorCode::kUsage,
-              fmt::format("-o {}={}: nobody's number", option, text));
+  return Fail(
+      ErrorCode::kUsage,
+      fmt::format("-o {}={}: no user or group has this number", option, text));
 }
 
 }  // namespace

@@ -163,7 +163,8 @@ Status ServeMount(const FuseMount& mount, const FileSystem& fs,
     // come next, and a session refuses them until it was introduced.
     FuseRequest init;
     if (::fuse_session_receive_buf(session.get(), &init) <= 0) {
-      return Fail(ErrorCode::kInternal, "the kernel's introduction is lost");
+      return Fail(ErrorCode::kInternal,
+                  "the FUSE_INIT request of the mount is lost");
     }
     ::fuse_session_process_buf(session.get(), &init);
   }

@@ -30,7 +30,7 @@ struct MountEntry {
 std::vector<MountEntry> ParseMountInfo(std::string_view text);
 Result<std::vector<MountEntry>> ReadMountTable();
 
-// What is mounted at `point` now (the last one, where several are on top of
+// The mount at `point` now (the last one, where several are on top of
 // each other).
 std::optional<MountEntry> MountAt(const std::vector<MountEntry>& table,
                                   const std::filesystem::path& point);

@@ -9,7 +9,7 @@ namespace imgmount {
 namespace {
 
 constexpr size_t kThreads = 2;
-// What is decoded ahead must still be in the span cache when it is needed.
+// Spans decoded ahead must still be in the span cache when they are needed.
 constexpr uint64_t kMaxBytesAhead = 24 << 20;
 constexpr size_t kMaxNeeded = 32;  // parts that the kernel fetches ahead
 // Fewer are quickly decoded without help.

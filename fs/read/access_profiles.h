@@ -2,10 +2,10 @@
 // AccessProfiles: a program reads the same things whenever it starts, so what
 // one read is remembered, and decoded before it is asked for the next time.
 //
-// A start is what is read after a second without reads, up to the next one. It
-// is known by what it reads first; where several began alike (programs of one
-// shell, say) it is the one that has more of what was read so far. One that
-// goes on and on is no start but a walk through the image, and is not
+// A profile is what was read after a second without reads, up to the next one.
+// A known profile is recognised by its first reads; where several begin alike
+// (programs of one shell, say) it is the one that has more of the reads so far.
+// A sequence of reads without an end is a walk through the image, and is not
 // remembered. Only which parts of the files were read is kept, not their bytes;
 // see access_profile_file.h.
 //
@@ -51,21 +51,21 @@ class AccessProfiles {
   ~AccessProfiles();
 
   // Bytes [offset, offset + length) of a file were read. Returns at once:
-  // whether all of it is part of a known start, so that what comes next is
+  // whether all of it is part of a known profile, so that what comes next is
   // taken care of.
   bool OnRead(Ino ino, uint64_t offset, uint64_t length);
   // Nobody will have to read this any more: the kernel has it.
   void OnStored(const ProfilePart& part);
   struct Listener {
-    Work on_decoded;                    // a part of a known start is
-    std::function<void(bool)> on_walk;  // there is one, there is none any more
+    Work on_decoded;                    // a part of a known profile is
+    std::function<void(bool)> on_walk;  // a walk begins (true) or ends (false)
   };
-  // Told by other threads; the one before is told nothing once this returns.
+  // Called by other threads; the one before is not once this returns.
   void SetListener(Listener listener) EXCLUDES(mutex_);
 
  private:
   using Clock = std::chrono::steady_clock;
-  // What is read of a file is told apart by this much.
+  // Reads of a file are recorded in cells of this size.
   static constexpr uint64_t kCellBytes = 64 << 10;
   struct Cell {
     uint32_t ino = 0;
@@ -75,18 +75,18 @@ class AccessProfiles {
   // The cells of a part, in order.
   static std::vector<Cell> CellsOf(const ProfilePart& part);
 
-  void Forget() REQUIRES(mutex_);  // the present start
+  void Forget() REQUIRES(mutex_);  // the present profile
   void Begin(const Cell& first) REQUIRES(mutex_);
   // One cell is in the kernel's hands, up to `end` in the file. Whether it is
-  // of the start that is followed.
+  // of the profile that is followed.
   bool AddCell(const Cell& cell, uint64_t end) REQUIRES(mutex_);
-  // Counts which known starts have it, and follows the one that has most.
+  // Counts which known profiles have it, and follows the one that has most.
   void Match(const Cell& cell) REQUIRES(mutex_);
   void Follow(size_t number) REQUIRES(mutex_);
   bool WasSeen(const ProfilePart& part) const REQUIRES(mutex_);
   bool IsWalk() const REQUIRES(mutex_) { return open_ && too_long_; }
   bool MayGoOn() const REQUIRES(mutex_);  // there is something to decode
-  // Ends the present start; true: there is something to save.
+  // Ends the present profile; true: there is something to save.
   bool End() REQUIRES(mutex_);
 
   void Run();
@@ -102,14 +102,14 @@ class AccessProfiles {
   bool stop_ GUARDED_BY(mutex_) = false;
   std::vector<AccessProfile> known_ GUARDED_BY(mutex_);
   bool settled_ GUARDED_BY(mutex_) = false;  // these
-  // The present start.
+  // The present profile.
   bool open_ GUARDED_BY(mutex_) = false;
   bool too_long_ GUARDED_BY(mutex_) = false;  // it is a walk
   bool told_of_walk_ GUARDED_BY(mutex_) = false;
   Clock::time_point last_read_ GUARDED_BY(mutex_) = {};
   AccessProfile parts_ GUARDED_BY(mutex_);
   std::map<Cell, size_t> seen_ GUARDED_BY(mutex_);  // in parts_
-  // Of each known one that began alike: its cells, and how many of them were
+  // Each known one that began alike: its cells, and how many of them were
   // seen.
   struct Candidate {
     size_t cells = 0;  // 0: it did not

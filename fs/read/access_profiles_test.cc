@@ -17,30 +17,30 @@ ProfilePart Part(uint64_t number, uint32_t length = 1000) {
 }
 
 AccessProfile Parts(uint64_t first, uint64_t count, uint32_t length = 1000) {
-  AccessProfile start;
+  AccessProfile profile;
   for (uint64_t i = 0; i < count; ++i) {
-    start.push_back(Part(first + i, length));
+    profile.push_back(Part(first + i, length));
   }
-  return start;
+  return profile;
 }
 
 class AccessProfilesTest : public ::testing::Test {
  protected:
   void Make(std::vector<AccessProfile> known,
             std::chrono::milliseconds pause = std::chrono::hours(1)) {
-    starts_.emplace(
+    profiles_.emplace(
         AccessProfilesOptions{
             .known = std::move(known),
             .save =
-                [this](const std::vector<AccessProfile>& starts) {
+                [this](const std::vector<AccessProfile>& profiles) {
                   const std::lock_guard lock(mutex_);
-                  saved_ = starts;
+                  saved_ = profiles;
                   changed_.notify_all();
                 },
             .settle =
-                [this](const std::vector<AccessProfile>& starts) {
+                [this](const std::vector<AccessProfile>& profiles) {
                   const std::lock_guard lock(mutex_);
-                  settled_.push_back(starts);
+                  settled_.push_back(profiles);
                   changed_.notify_all();
                 },
             .pause = pause},
@@ -55,10 +55,11 @@ class AccessProfilesTest : public ::testing::Test {
         });
   }
   bool Read(uint64_t number, uint32_t length = 1000) {
-    return starts_->OnRead(Ino(1), number << 21, length);
+    return profiles_->OnRead(Ino(1), number << 21, length);
   }
-  void Read(const AccessProfile& start) {
-    for (const ProfilePart& part : start) Read(part.offset >> 21, part.length);
+  void Read(const AccessProfile& profile) {
+    for (const ProfilePart& part : profile)
+      Read(part.offset >> 21, part.length);
   }
   template <typename Condition>
   void WaitUntil(Condition condition) {
@@ -72,7 +73,7 @@ class AccessProfilesTest : public ::testing::Test {
   std::vector<std::vector<AccessProfile>> settled_;
   std::set<uint64_t> needed_;
   std::set<uint64_t> decoded_;
-  std::optional<AccessProfiles> starts_;  // uses all of the above
+  std::optional<AccessProfiles> profiles_;  // uses all of the above
 };
 
 TEST_F(AccessProfilesTest, RemembersWhatWasReadInItsOrder) {
@@ -82,7 +83,7 @@ TEST_F(AccessProfilesTest, RemembersWhatWasReadInItsOrder) {
   Read(7, 300);
   Read(7, 200);
   Read(9, 50);
-  starts_.reset();
+  profiles_.reset();
   ASSERT_TRUE(saved_);
   EXPECT_THAT(*saved_, ElementsAre(ElementsAre(Part(7, 300), Part(3, 4096),
                                                Part(9, 50))));
@@ -97,7 +98,7 @@ TEST_F(AccessProfilesTest, DecodesWhatTheSameStartReadLastTime) {
   EXPECT_TRUE(Read(2)) << "foreseen";
   EXPECT_TRUE(Read(2)) << "again";
   Read(Parts(3, 3));
-  starts_.reset();
+  profiles_.reset();
   EXPECT_FALSE(saved_) << "nothing new";
   EXPECT_THAT(needed_, ElementsAre(1, 2, 3, 4, 5));
 }
@@ -106,7 +107,7 @@ TEST_F(AccessProfilesTest, DoesNothingForAStartThatItDoesNotKnow) {
   Make({Parts(100, 5)});
   EXPECT_FALSE(Read(1));
   EXPECT_FALSE(Read(101)) << "in a known one, but not its beginning";
-  starts_.reset();
+  profiles_.reset();
   EXPECT_TRUE(decoded_.empty());
   EXPECT_TRUE(needed_.empty());
 }
@@ -122,7 +123,7 @@ TEST_F(AccessProfilesTest, IsAheadByWhatTheSpanCacheHolds) {
   // The program comes nearer, not quite in that order.
   Read(10, 2 << 20);
   WaitUntil([&] { return decoded_.contains(21); });
-  starts_.reset();
+  profiles_.reset();
   EXPECT_LE(decoded_.size(), 23u);
 }
 
@@ -148,7 +149,7 @@ TEST_F(AccessProfilesTest, WhatIsKnownIsSettledInAPauseOnce) {
 TEST_F(AccessProfilesTest, NothingIsSettledAtTheEnd) {
   Make({});
   Read(Parts(0, 4));
-  starts_.reset();
+  profiles_.reset();
   EXPECT_TRUE(saved_);
   EXPECT_TRUE(settled_.empty()) << "somebody may wait for that";
 }
@@ -158,15 +159,15 @@ TEST_F(AccessProfilesTest, WhatIsReadOutOfOrderSkipsNothing) {
   Read(1);
   Read(6);
   WaitUntil([&] { return decoded_.size() >= 4; });
-  starts_.reset();
+  profiles_.reset();
   EXPECT_THAT(decoded_, testing::IsSupersetOf({2, 3, 4, 5}));
 }
 
 TEST_F(AccessProfilesTest, APartThatComesAgainStopsNothing) {
   constexpr uint32_t kMiB = 1 << 20;
-  AccessProfile start(30, Part(1, kMiB));
-  for (const ProfilePart& part : Parts(2, 60, kMiB)) start.push_back(part);
-  Make({start});
+  AccessProfile profile(30, Part(1, kMiB));
+  for (const ProfilePart& part : Parts(2, 60, kMiB)) profile.push_back(part);
+  Make({profile});
   Read(1, kMiB);
   WaitUntil([&] { return decoded_.contains(20); });
   Read(2, kMiB);
@@ -177,17 +178,17 @@ TEST_F(AccessProfilesTest, APartThatComesAgainStopsNothing) {
 TEST_F(AccessProfilesTest, WhatTheKernelHasCountsAsRead) {
   Make({Parts(1, 6)});
   std::set<uint64_t> told;
-  starts_->SetListener({.on_decoded =
-                            [&](const ProfilePart& part) {
-                              const std::lock_guard lock(mutex_);
-                              told.insert(part.offset >> 21);
-                              changed_.notify_all();
-                            },
-                        .on_walk = {}});
+  profiles_->SetListener({.on_decoded =
+                              [&](const ProfilePart& part) {
+                                const std::lock_guard lock(mutex_);
+                                told.insert(part.offset >> 21);
+                                changed_.notify_all();
+                              },
+                          .on_walk = {}});
   Read(1);
   WaitUntil([&] { return told.size() == 5; });
-  for (const ProfilePart& part : Parts(2, 5)) starts_->OnStored(part);
-  starts_.reset();
+  for (const ProfilePart& part : Parts(2, 5)) profiles_->OnStored(part);
+  profiles_.reset();
   EXPECT_FALSE(saved_) << "nothing new";
   EXPECT_THAT(told, ElementsAre(2, 3, 4, 5, 6));
 }
@@ -195,11 +196,11 @@ TEST_F(AccessProfilesTest, WhatTheKernelHasCountsAsRead) {
 TEST_F(AccessProfilesTest, TellsOfAWalkAndOfItsEnd) {
   Make({}, std::chrono::milliseconds(100));
   std::vector<bool> told;
-  starts_->SetListener({.on_decoded = {}, .on_walk = [&](bool walk) {
-                          const std::lock_guard lock(mutex_);
-                          told.push_back(walk);
-                          changed_.notify_all();
-                        }});
+  profiles_->SetListener({.on_decoded = {}, .on_walk = [&](bool walk) {
+                            const std::lock_guard lock(mutex_);
+                            told.push_back(walk);
+                            changed_.notify_all();
+                          }});
   const auto was_told = [&] {
     const std::lock_guard lock(mutex_);
     return !told.empty();
@@ -215,25 +216,25 @@ TEST_F(AccessProfilesTest, AWalkIsNoStart) {
   Read(Parts(0, kMaxProfileParts));
   Read(kMaxProfileParts);
   Read(Parts(0, 5));
-  starts_.reset();
+  profiles_.reset();
   EXPECT_FALSE(saved_);
 }
 
 TEST_F(AccessProfilesTest, NorIsAReadOrTwo) {
   Make({});
   Read(Parts(0, 2));
-  starts_.reset();
+  profiles_.reset();
   EXPECT_FALSE(saved_);
 }
 
 TEST_F(AccessProfilesTest, PartsOfOneStretchAreOne) {
   Make({});
   constexpr uint32_t kK = 1 << 10;
-  starts_->OnRead(Ino(3), 100 * kK, 50 * kK);
-  starts_->OnRead(Ino(3), 192 * kK, 1000 * kK);
-  starts_->OnRead(Ino(4), 1200 * kK, 10);
-  starts_->OnRead(Ino(3), 1200 * kK, 10);
-  starts_.reset();
+  profiles_->OnRead(Ino(3), 100 * kK, 50 * kK);
+  profiles_->OnRead(Ino(3), 192 * kK, 1000 * kK);
+  profiles_->OnRead(Ino(4), 1200 * kK, 10);
+  profiles_->OnRead(Ino(3), 1200 * kK, 10);
+  profiles_.reset();
   ASSERT_TRUE(saved_);
   EXPECT_THAT(
       saved_->front(),
@@ -249,7 +250,7 @@ TEST_F(AccessProfilesTest, WhatBeganAlikeIsKeptBesideIt) {
   EXPECT_TRUE(Read(0));
   EXPECT_FALSE(Read(20));
   Read(Parts(21, 4));
-  starts_.reset();
+  profiles_.reset();
   ASSERT_TRUE(saved_);
   ASSERT_EQ(saved_->size(), 3u);
   EXPECT_EQ(saved_->front().size(), 6u);
@@ -260,7 +261,7 @@ TEST_F(AccessProfilesTest, WhatBeganAlikeIsKeptBesideIt) {
 TEST_F(AccessProfilesTest, TheLastStartReplacesOneThatItGoesBeyond) {
   Make({Parts(100, 5), Parts(0, 10)});
   Read(Parts(0, 30));
-  starts_.reset();
+  profiles_.reset();
   ASSERT_TRUE(saved_);
   EXPECT_THAT(*saved_, ElementsAre(Parts(0, 30), Parts(100, 5)));
 }
@@ -277,7 +278,7 @@ TEST_F(AccessProfilesTest, FollowsTheOneThatHasMoreOfWhatWasRead) {
   EXPECT_TRUE(Read(90)) << "after all it is this one";
   WaitUntil([&] { return decoded_.contains(94); });
   Read(Parts(91, 4));
-  starts_.reset();
+  profiles_.reset();
   EXPECT_FALSE(saved_) << "it is known";
 }
 
@@ -288,7 +289,7 @@ TEST_F(AccessProfilesTest, TheOldestGivesWay) {
   }
   Make(known);
   Read(Parts(0, 5));
-  starts_.reset();
+  profiles_.reset();
   ASSERT_TRUE(saved_);
   ASSERT_EQ(saved_->size(), kMaxProfiles);
   EXPECT_EQ(saved_->front(), Parts(0, 5));

@@ -36,11 +36,11 @@ void DecodeAhead::WantIfIdle(Client& client, const LayerSpan& span) {
   Want(guessed_, {&client, span});
 }
 
-void DecodeAhead::Want(Queue& queue, const Wish& wish) {
+void DecodeAhead::Want(Queue& queue, const Request& request) {
   if (max_threads_ == 0) return;
-  if (std::find(queue.begin(), queue.end(), wish) != queue.end()) return;
+  if (std::find(queue.begin(), queue.end(), request) != queue.end()) return;
   if (queue.size() == kMaxWanted) queue.pop_front();
-  queue.push_back(wish);
+  queue.push_back(request);
   if (threads_.size() < max_threads_) {
     threads_.push_back(StartBackgroundThread([this] { Run(); }));
   }
@@ -50,7 +50,8 @@ void DecodeAhead::Want(Queue& queue, const Wish& wish) {
 void DecodeAhead::Leave(Client& client) {
   const MutexLock lock(mutex_);
   for (Queue* queue : {&wanted_, &guessed_}) {
-    std::erase_if(*queue, [&](const Wish& w) { return w.client == &client; });
+    std::erase_if(*queue,
+                  [&](const Request& w) { return w.client == &client; });
   }
   while (IsAtWorkFor(client)) done_.Wait(mutex_);
 }
@@ -63,7 +64,7 @@ bool DecodeAhead::IsAtWorkFor(const Client& client) const {
 void DecodeAhead::Run() {
   MutexLock lock(mutex_);
   while (!stop_) {
-    // What is known to be needed goes before any guess.
+    // Spans that are known to be needed go before any guess.
     if (BackgroundWork::Count(BackgroundWork::Kind::kSure) > 0) {
       guessed_.clear();
     }
@@ -72,17 +73,17 @@ void DecodeAhead::Run() {
       continue;
     }
     Queue& queue = wanted_.empty() ? guessed_ : wanted_;
-    const Wish wish = queue.front();
+    const Request request = queue.front();
     queue.pop_front();
-    at_work_for_.push_back(wish.client);
+    at_work_for_.push_back(request.client);
     lock.Unlock();
     {
       const BackgroundWork work(BackgroundWork::Kind::kLikely);
-      wish.client->DecodeWanted(wish.span);
+      request.client->DecodeWanted(request.span);
     }
     lock.Lock();
     at_work_for_.erase(
-        std::find(at_work_for_.begin(), at_work_for_.end(), wish.client));
+        std::find(at_work_for_.begin(), at_work_for_.end(), request.client));
     done_.NotifyAll();
   }
 }

@@ -2,7 +2,7 @@
 // DecodeAhead: threads that decode spans before somebody waits for them, for
 // all readers of a process.
 //
-// What they do is only ever a head start: the queue is short, old wishes give
+// Their work is only ever a head start: the queue is short, old requests give
 // way to new ones, and errors are left to the reader who needs the span.
 //
 // Thread-safe.
@@ -29,34 +29,34 @@ struct LayerSpan {
 
 class DecodeAhead {
  public:
-  // Whose wishes they are.
+  // A reader that wants spans decoded.
   class Client {
    public:
     virtual ~Client() = default;
-    // Called by several threads, between its first wish and Leave().
+    // Called by several threads, between its first Want() and Leave().
     virtual void DecodeWanted(const LayerSpan& span) = 0;
   };
 
-  // Threads start with the first wish; a process that will fork has none.
+  // Threads start with the first request; a process that will fork has none.
   explicit DecodeAhead(int threads);
   // REQUIRES: no client is left.
   ~DecodeAhead();
 
   // Both return at once. The second one's spans are a guess: they are decoded
-  // when nothing else is wanted, and no known start is under way.
+  // when nothing else is wanted, and no known profile is under way.
   void Want(Client& client, const LayerSpan& span) EXCLUDES(mutex_);
   void WantIfIdle(Client& client, const LayerSpan& span) EXCLUDES(mutex_);
-  // Drops the client's wishes, and waits for those that are being fulfilled.
+  // Drops the client's requests, and waits for those that are under way.
   void Leave(Client& client) EXCLUDES(mutex_);
 
  private:
-  struct Wish {
+  struct Request {
     Client* client;
     LayerSpan span;
-    bool operator==(const Wish&) const = default;
+    bool operator==(const Request&) const = default;
   };
-  using Queue = std::deque<Wish>;
-  void Want(Queue& queue, const Wish& wish) REQUIRES(mutex_);
+  using Queue = std::deque<Request>;
+  void Want(Queue& queue, const Request& request) REQUIRES(mutex_);
   bool IsAtWorkFor(const Client& client) const REQUIRES(mutex_);
   void Run() EXCLUDES(mutex_);
 

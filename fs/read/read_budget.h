@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// ReadBudget: what the readers of a process share, however many mounts they
-// are of: memory for decoded spans, and threads that decode ahead.
+// ReadBudget: memory for decoded spans and threads that decode ahead, shared by
+// all readers of a process, of however many mounts.
 //
-// Thread-safe. Readers keep it.
+// Thread-safe. Each reader owns a share of it.
 #ifndef IMGMOUNT_FS_READ_READ_BUDGET_H_
 #define IMGMOUNT_FS_READ_READ_BUDGET_H_
 

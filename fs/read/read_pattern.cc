@@ -16,7 +16,7 @@ constexpr uint64_t kManyBytes = 1 << 20;
 // And who has read so much goes on for a while.
 constexpr uint64_t kLongBytes = 8 << 20;
 
-// Of a larger file a program reads too little for a guess.
+// In a larger file a program reads too little for a guess.
 constexpr size_t kMaxScatteredSpans = 40;
 constexpr size_t kMaxScatteredFiles = 64;
 // Guesses for each read that found nothing, and of one time.

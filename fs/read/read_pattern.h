@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// ReadPattern: sees how a layer is read, and says which spans to decode next
-// and which nobody comes back to.
+// ReadPattern: recognises how a layer is read, and says which spans to decode
+// next and which to drop.
 //
 // Two kinds of reading are worth decoding ahead for:
 // - in order, through a large file or from file to file: the spans that follow.
-//   They are of the same file until it is plain that the reader does not stop
-//   at its end, as a program that starts reads the beginnings of many files;
-// - all over a file, as the kernel does for a program's code: the spans around
-//   those that were not there, the more the more often that happened.
+//   They stay within the file until the reader has gone on to other files: a
+//   program that starts reads only the beginnings of many files;
+// - here and there in a file, as the kernel reads a program's code: the spans
+//   around those that were missing, and more of them each time.
 //
 // Thread-safe.
 #ifndef IMGMOUNT_FS_READ_READ_PATTERN_H_
@@ -23,7 +23,7 @@
 
 namespace imgmount {
 
-// What is read of one span.
+// A read within one span.
 struct SpanRead {
   TarRun run;         // of the tar
   uint64_t file = 0;  // where the file begins in the tar: stands for it
@@ -40,11 +40,11 @@ class ReadPattern {
     size_t end = 0;
   };
   struct Advice {
-    Range decode;  // spans that nobody was told of yet; maybe beyond the last
-    Range forget;  // spans that were read from end to end: nobody comes back
+    Range decode;  // spans that were not named before; maybe beyond the last
+    Range forget;  // spans that were read from end to end
   };
 
-  // What is to be decoded ends at most `depth` spans after the one that is
+  // The spans to decode end at most `depth` spans after the one that is
   // read, or twice as many after a long time.
   Advice OnRead(const SpanRead& read, size_t depth);
   // The read had to be decoded first: spans that may be needed as well, the
@@ -55,14 +55,14 @@ class ReadPattern {
   bool IsPast(size_t span);
 
  private:
-  // Of a file that is read all over.
+  // A file that is read here and there.
   struct Scattered {
     size_t cold = 0;
     uint64_t told = 0;  // bit n: of the file's span n
   };
 
   Mutex mutex_;
-  // Of what is read in order:
+  // The run that is being read in order:
   uint64_t begun_ GUARDED_BY(mutex_) = 0;
   uint64_t next_ GUARDED_BY(mutex_) = 0;
   uint64_t bytes_ GUARDED_BY(mutex_) = 0;  // that were read since begun_
@@ -70,7 +70,7 @@ class ReadPattern {
   int files_ GUARDED_BY(mutex_) = 0;
   int reads_ GUARDED_BY(mutex_) = 0;
   size_t announced_ GUARDED_BY(mutex_) = 0;  // all spans before this one
-  // Of those that were read from end to end.
+  // The spans that were read from end to end.
   size_t first_ GUARDED_BY(mutex_) = 0;
   size_t forgotten_ GUARDED_BY(mutex_) = 0;
 

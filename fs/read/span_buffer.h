@@ -44,7 +44,7 @@ class SpanBuffers {
     std::span<std::byte> memory_;  // whole pages, at least what was asked for
   };
 
-  // What the buffers usually take together; those beyond are mapped one by one.
+  // The buffers' usual total size; those beyond it are mapped one by one.
   // Outlives them.
   explicit SpanBuffers(size_t usual_bytes);
   ~SpanBuffers();
@@ -53,7 +53,7 @@ class SpanBuffers {
 
   // Contents are undefined. kIo: out of memory.
   Result<Buffer> Take(size_t bytes);
-  // What may be in memory now, with what nobody uses.
+  // Bytes that may be in memory now, unused ones included.
   size_t mapped_bytes() const;
 
  private:
@@ -67,7 +67,7 @@ class SpanBuffers {
   std::span<std::byte> mapping_ GUARDED_BY(mutex_);  // around the stretch
   // Once it is needed.
   std::byte* stretch_ GUARDED_BY(mutex_) = nullptr;
-  // Of the stretch: offset, size.
+  // Unused parts of the stretch: offset, size.
   std::map<size_t, size_t> free_ GUARDED_BY(mutex_);
   size_t touched_ GUARDED_BY(mutex_) = 0;      // no page of it beyond was used
   size_t other_bytes_ GUARDED_BY(mutex_) = 0;  // of buffers that did not fit

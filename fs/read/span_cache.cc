@@ -12,7 +12,7 @@
 namespace imgmount {
 namespace {
 
-// What a decoder at rest may hold besides the buffer: about this much in ISA-L
+// Memory of a decoder at rest besides the buffer: about this much in ISA-L
 // and libzstd. Small spans are counted by it too.
 constexpr size_t kDecoderBytes = 256 << 10;
 

@@ -41,7 +41,7 @@ struct SpanKey {
   auto operator<=>(const SpanKey&) const = default;
 };
 
-// What spans of a layer are decoded from. Thread-safe.
+// Decodes the spans of a layer. Thread-safe.
 class SpanSource {
  public:
   virtual ~SpanSource() = default;
@@ -98,7 +98,7 @@ class SpanCache {
 
   std::shared_ptr<Entry> Enter(const SpanKey& key) EXCLUDES(mutex_);
   void Leave(const std::shared_ptr<Entry>& entry, bool failed) EXCLUDES(mutex_);
-  // What is taken off the list is freed by the caller, without the mutex.
+  // Moves an entry to `dropped`, which the caller frees without the mutex.
   void Unlist(Lru::iterator it, Lru& dropped) REQUIRES(mutex_);
   // Drops what was not used for longest, until the rest fits.
   void Trim(Lru& dropped) REQUIRES(mutex_);

@@ -31,7 +31,7 @@ std::byte ByteAt(const TestSpan& key, uint64_t offset) {
   return static_cast<std::byte>(key.layer * 31 + key.span * 7 + offset / 4096);
 }
 
-// What the fake decoders of a test did, and what they shall do.
+// Counts what the fake decoders of a test did, and says what they shall do.
 struct Decoding {
   std::atomic<int> started{0};
   std::atomic<uint64_t> decoded{0};

@@ -20,7 +20,7 @@
 namespace imgmount {
 namespace {
 
-// What holes read as. Not const, so that it takes no room in the program.
+// Holes read as these. Not const, so that they take no room in the program.
 std::byte zeros[64 << 10];
 
 // writev(2) takes 1024 pieces; a file in more shreds than this is copied.
@@ -94,13 +94,13 @@ class SpanTreeReader final : public TreeReader, private DecodeAhead::Client {
         budget_(options_.budget ? options_.budget
                                 : std::make_shared<ReadBudget>()),
         cache_(budget_->spans()) {
-    if (!options_.starts.save) return;
-    AccessProfilesOptions starts = options_.starts;
+    if (!options_.profiles.save) return;
+    AccessProfilesOptions profiles = options_.profiles;
     if (options_.cut) {
-      starts.settle = [this](const auto& known) { CutFor(known); };
+      profiles.settle = [this](const auto& known) { CutFor(known); };
     }
-    starts_.emplace(
-        std::move(starts),
+    profiles_.emplace(
+        std::move(profiles),
         [this](const ProfilePart& part) {
           ForEachSpan(part, [](const Layer& layer, size_t number, uint64_t) {
             WillNeed(layer.opened, number);
@@ -114,7 +114,7 @@ class SpanTreeReader final : public TreeReader, private DecodeAhead::Client {
         });
   }
   ~SpanTreeReader() override {
-    starts_.reset();
+    profiles_.reset();
     budget_->ahead().Leave(*this);
     for (const auto& [position, slot] : slots_) {
       if (slot.layer) cache_.Release(*slot.layer->source);
@@ -127,13 +127,13 @@ class SpanTreeReader final : public TreeReader, private DecodeAhead::Client {
   bool HasDecoded(Ino ino, uint64_t offset, size_t length) override;
   Result<FileBytes> ViewDecoded(const FilePart& part) override;
   void OnStored(const FilePart& part) override {
-    if (!starts_) return;
-    starts_->OnStored({part.offset, static_cast<uint32_t>(part.ino.number()),
-                       static_cast<uint32_t>(part.length)});
+    if (!profiles_) return;
+    profiles_->OnStored({part.offset, static_cast<uint32_t>(part.ino.number()),
+                         static_cast<uint32_t>(part.length)});
   }
   bool SetListener(Listener listener) override {
-    if (!starts_) return false;
-    starts_->SetListener(
+    if (!profiles_) return false;
+    profiles_->SetListener(
         {.on_decoded =
              [told = std::move(listener.on_foreseen)](const ProfilePart& part) {
                if (told) told({Ino(part.ino), part.offset, part.length});
@@ -180,8 +180,8 @@ class SpanTreeReader final : public TreeReader, private DecodeAhead::Client {
   // where in it the part ends.
   template <typename Use>
   void ForEachSpan(const ProfilePart& part, Use&& use);
-  // Lets spans begin where these starts read.
-  void CutFor(const std::vector<AccessProfile>& starts);
+  // Lets spans begin where the reads of these profiles do.
+  void CutFor(const std::vector<AccessProfile>& profiles);
   // Lets the layer's derived files be made anew; false: there are none.
   bool Discard(LayerPosition position);
   Failure Logged(const LayerSpan& where, Error error);
@@ -195,7 +195,7 @@ class SpanTreeReader final : public TreeReader, private DecodeAhead::Client {
   std::set<LayerSpan> logged_ GUARDED_BY(logged_mutex_);
   const std::shared_ptr<ReadBudget> budget_;
   SpanCache& cache_;  // the budget's
-  std::optional<AccessProfiles> starts_;
+  std::optional<AccessProfiles> profiles_;
 };
 
 void AppendZeros(uint64_t length, FileBytes& out) {
@@ -237,7 +237,7 @@ Result<FileBytes> SpanTreeReader::View(Ino ino, uint64_t offset,
   const uint64_t size =
       std::min<uint64_t>(length, inode.size - std::min(inode.size, offset));
   const bool foreseen =
-      starts_ && size > 0 && starts_->OnRead(ino, offset, size);
+      profiles_ && size > 0 && profiles_->OnRead(ino, offset, size);
   return View(inode, offset, length,
               foreseen ? For::kForeseenReader : For::kReader);
 }
@@ -448,7 +448,7 @@ Result<Layer*> SpanTreeReader::OpenLayer(LayerPosition position) {
   Error error =
       std::move(opened).error().In("layer " + std::to_string(position));
   LogTo(options_.log, error.message());
-  // What is missing may come back; finding out again that it is wrong would
+  // A missing file may come back; finding out again that it is wrong would
   // take a pass over the whole layer for every read.
   if (error.code() == ErrorCode::kCorrupt) slot.broken = error;
   return Failure(std::move(error));
@@ -495,10 +495,10 @@ void SpanTreeReader::ForEachSpan(const ProfilePart& part, Use&& use) {
   });
 }
 
-void SpanTreeReader::CutFor(const std::vector<AccessProfile>& starts) {
+void SpanTreeReader::CutFor(const std::vector<AccessProfile>& profiles) {
   std::map<LayerPosition, std::vector<TarRun>> runs;
-  for (const AccessProfile& start : starts) {
-    for (const ProfilePart& part : start) {
+  for (const AccessProfile& profile : profiles) {
+    for (const ProfilePart& part : profile) {
       ForEachRun(part, [&](LayerPosition layer, const TarRun& run) {
         runs[layer].push_back(run);
       });

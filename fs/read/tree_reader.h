@@ -29,7 +29,7 @@ struct TreeReaderOptions {
   std::shared_ptr<ReadBudget> budget = nullptr;  // null: one of its own
   int decode_ahead_spans = 2;                    // how far
   bool lazy = false;  // some layers' bytes may have to be waited for
-  AccessProfilesOptions starts = {};  // without `save` none are looked for
+  AccessProfilesOptions profiles = {};  // without `save` there are none
   // Lets a layer's spans begin where these runs of its tar do, for the next
   // mount (span_cuts.h); called by threads that have time.
   std::function<void(LayerPosition, std::span<const TarRun>)> cut = nullptr;

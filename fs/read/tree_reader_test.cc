@@ -211,7 +211,7 @@ TEST(TreeReader, DecodesWhatTheLastStartRead) {
   const Ino ino = image.ino("large");
   std::vector<AccessProfile> saved;
   TreeReaderOptions options;
-  options.starts.save = [&](const auto& starts) { saved = starts; };
+  options.profiles.save = [&](const auto& profiles) { saved = profiles; };
   const auto read = [&](TreeReader& reader, uint64_t span) {
     ReadAll(reader, ino, span * kSpan + 5000, 100);
   };
@@ -222,14 +222,14 @@ TEST(TreeReader, DecodesWhatTheLastStartRead) {
   ASSERT_EQ(saved.size(), 1u);
   EXPECT_EQ(saved[0].size(), 4u);
 
-  // What is not there any more does no harm.
+  // Files that are gone do no harm.
   const auto number = [](Ino i) { return static_cast<uint32_t>(i.number()); };
   const Ino before = image.ino("before");
   saved[0].push_back({uint64_t{1} << 60, number(ino), 5});
   saved[0].push_back({0, ~0U, 5});
   saved[0].push_back({0, number(kRootIno), 5});
   saved[0].push_back({0, number(before), ~0U});
-  options.starts.known = saved;
+  options.profiles.known = saved;
   const auto reader = TreeReader::Make(image.tree(), image.opener(), options);
   read(*reader, 9);
   for (const uint64_t span : {3, 12, 6}) {
@@ -248,7 +248,7 @@ TEST(TreeReader, WhatThePageCacheHasBelongsToAStart) {
   const Ino ino = image.ino("large");
   std::vector<AccessProfile> saved;
   TreeReaderOptions options;
-  options.starts.save = [&](const auto& starts) { saved = starts; };
+  options.profiles.save = [&](const auto& profiles) { saved = profiles; };
   {
     const auto reader = TreeReader::Make(image.tree(), image.opener(), options);
     EXPECT_EQ(reader->ViewDecoded({ino, 3 * kSpan, 100})->size, 0u);
@@ -320,7 +320,7 @@ TEST(TreeReader, SharesSpansOfALayerWithReadersOfOtherImages) {
   EXPECT_EQ(ReadAll(*reader_b, in_b, 0, 10), content.substr(0, 10));
   EXPECT_TRUE(reader_b->HasDecoded(in_b, kSpan / 2, 1000));
   EXPECT_EQ(b.tar(1).bytes_read, 0u);
-  // What is under way goes with the reader whose it is; the rest stays.
+  // Decoders under way go with the reader whose they are; the rest stays.
   reader_a.reset();
   EXPECT_TRUE(reader_b->HasDecoded(in_b, 0, 10));
   EXPECT_EQ(ReadAll(*reader_b, in_b, 0, 2 * kSpan), content);

@@ -24,7 +24,7 @@ class ComposedFs : public FileSystem {
  public:
   using Opener = std::function<Result<std::shared_ptr<const FileSystem>>()>;
 
-  // Of its own nodes; the time is seconds since the epoch.
+  // Attributes of its own nodes; the time is seconds since the epoch.
   struct OwnAttributes {
     uint32_t uid = 0;
     uint32_t gid = 0;

@@ -77,11 +77,12 @@ Result<std::shared_ptr<const ImageView>> ImageViews::Rootfs(size_t layers) {
   TreeReaderOptions reader = reader_options_;
   const std::string key = provider_->TreeKey(layers);
   const auto path = cache_.ProfilesPath(key);
-  reader.starts.known =
+  reader.profiles.known =
       ReadProfiles(path, key).value_or(std::vector<AccessProfile>());
   // They only save time; where they cannot be kept, there are none.
-  reader.starts.save = [path, key](const std::vector<AccessProfile>& starts) {
-    (void)WriteProfiles(path, starts, key);
+  reader.profiles.save = [path,
+                          key](const std::vector<AccessProfile>& profiles) {
+    (void)WriteProfiles(path, profiles, key);
   };
   reader.cut = [this](LayerPosition layer, std::span<const TarRun> runs) {
     provider_->WillReread(layer, runs);

@@ -28,7 +28,7 @@ class Provenance : public ExtraXattrs {
   // The image's first `layers` layers merged; lives as long as this.
   using StateOpener = std::function<Result<const UnionTree*>(size_t layers)>;
 
-  // Of a tree that shows nothing above layer `last` of an image that has
+  // For a tree that shows nothing above layer `last` of an image that has
   // `layers`. Costs nothing until hidden_in is asked for.
   Provenance(const UnionTree& tree, std::vector<LayerInfo> layers, size_t last,
              StateOpener open_state)

@@ -50,7 +50,7 @@ class ProvenanceTest : public ::testing::Test {
     }
   }
 
-  // Of the tree of the first `shown` layers.
+  // Asks the tree of the first `shown` layers.
   std::string Value(size_t shown, const std::string& path,
                     const std::string& name) {
     const UnionTree* tree = *states_.AsOf(shown);

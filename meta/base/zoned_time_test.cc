@@ -10,7 +10,7 @@
 namespace imgmount {
 namespace {
 
-// What Docker Engine 20.10 made of these in a config.
+// The right column is what Docker Engine 20.10 made of the left in a config.
 TEST(ZonedTime, IsPrintedAsGoDoes) {
   const std::pair<const char*, const char*> cases[] = {
       {"2024-02-01T10:03:00.120Z", "2024-02-01T10:03:00.12Z"},

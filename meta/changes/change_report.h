@@ -17,7 +17,7 @@
 
 namespace imgmount {
 
-// What a report may ask about a comparison.
+// A comparison, with all that a report may ask about it.
 struct Comparison {
   DiffTree& a;
   DiffTree& b;

@@ -29,7 +29,7 @@ struct ChangeStat {
   // By the directory that a path lies in, no more than two levels down:
   // "/", "/etc", "/usr/lib".
   std::map<std::string, StatRow> directories;
-  // What layers of b put there, and what was lost of layers of a. A path that
+  // Bytes that layers of b put there, and that layers of a lost. A path that
   // changed counts on both sides.
   std::map<LayerPosition, StatRow> layers_a;
   std::map<LayerPosition, StatRow> layers_b;

@@ -47,7 +47,7 @@ struct LayerBytes {
   std::vector<HiddenBy> hidden_by = {};
 };
 
-// Of each layer, bottom first.
+// One element for each layer, bottom first.
 Result<std::vector<LayerBytes>> MeasureLayers(LayerStates& states);
 
 // Goes through the states of an image with whoever looks at them anyway.

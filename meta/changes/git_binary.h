@@ -12,10 +12,10 @@
 
 namespace imgmount {
 
-// Of a file that is not there.
+// The blob ID of a file that is not there.
 inline constexpr char kNoGitBlob[] = "0000000000000000000000000000000000000000";
 
-// What `git hash-object` says of these bytes, and of a regular file.
+// The ID that `git hash-object` prints for these bytes, or for a regular file.
 std::string GitBlobId(std::string_view content);
 Result<std::string> GitBlobId(DiffTree& tree, const Inode& file);
 

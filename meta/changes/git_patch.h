@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A comparison as git prints it: a patch with the contents of text files.
 //
-// What git knows of a file is shown: type (file or symlink), the execute bit,
+// Shows what git knows of a file: type (file or symlink), the execute bit,
 // content. `git apply` and `patch -p1` take it.
 #ifndef IMGMOUNT_META_CHANGES_GIT_PATCH_H_
 #define IMGMOUNT_META_CHANGES_GIT_PATCH_H_

@@ -20,7 +20,7 @@ class HtmlReport {
  public:
   explicit HtmlReport(const std::string& title);
 
-  // Of the image whose bytes are shown; one size for each layer.
+  // The layers of the image whose bytes are shown; one size for each.
   void SetLayers(const std::vector<LayerInfo>& layers,
                  const std::vector<LayerBytes>& bytes);
   void SetEfficiency(const Efficiency& efficiency);

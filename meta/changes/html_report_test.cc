@@ -18,7 +18,7 @@ LayerInfo Layer(size_t number) {
   return {number, digest, DiffId::FromText(digest.text()), "RUN x"};
 }
 
-// What stands in the element of the data.
+// The JSON in the page's data element.
 nlohmann::json DataOf(const std::string& page) {
   const std::string start = R"(id="data">)";
   const size_t at = page.find(start) + start.size();

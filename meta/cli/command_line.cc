@@ -59,7 +59,7 @@ void UseLongFlags(const CLI::App& app, std::vector<std::string>& args) {
   }
 }
 
-// What is wrong with the first argument that nothing took.
+// Says what is wrong with the first argument that nothing took.
 std::string AboutExtra(const CLI::App& app) {
   const std::string extra = app.remaining(/*recurse=*/true).front();
   const CLI::App& command = Reached(app);

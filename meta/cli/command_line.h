@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every tool does with its arguments before its own work.
+// The part of a command line that is the same for every tool.
 #ifndef IMGMOUNT_META_CLI_COMMAND_LINE_H_
 #define IMGMOUNT_META_CLI_COMMAND_LINE_H_
 

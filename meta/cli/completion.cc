@@ -27,7 +27,7 @@ bool TakesAllThatFollows(const CLI::Option& option) {
   return option.get_items_expected_max() > 1 && option.get_allow_extra_args();
 }
 
-// What an option or argument is about, by its name and its type's.
+// The kind of an option's or argument's values, by its name and its type's.
 std::string Values(const CLI::Option& option) {
   const std::string type = option.get_type_name();
   if (const std::string choices = Choices(type); !choices.empty()) {
@@ -99,7 +99,7 @@ std::string Complete(const CLI::App& app,
     std::string lines;
     std::istringstream values(Values(*option));
     for (std::string value; std::getline(values, value);) {
-      // What a shell looks for itself, it does not find behind a "=".
+      // Values that a shell looks for itself it does not find behind a "=".
       if (value[0] != ':') lines += last.substr(0, equals + 1) + value + '\n';
     }
     return lines;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What may come next on a command line, for the shells' completion.
+// The words that may come next on a command line, for the shells' completion.
 #ifndef IMGMOUNT_META_CLI_COMPLETION_H_
 #define IMGMOUNT_META_CLI_COMPLETION_H_
 

@@ -107,7 +107,7 @@ void AddSection(std::string& out, const std::string& name,
   if (!body.empty()) out += ".SH " + name + '\n' + body;
 }
 
-// What --help prints as "Usage: …", up to an empty line.
+// The text that --help prints as "Usage: …", up to an empty line.
 std::string Synopsis(const CLI::App& app, const std::string& parent) {
   constexpr std::string_view kUsage = "Usage: ";
   const std::string help = app.help(parent);

@@ -30,7 +30,7 @@ constexpr char kDefaultPager[] = "less";
 constexpr std::array kEnders = {SIGINT, SIGQUIT, SIGTERM, SIGHUP};
 using Handler = void (*)(int);
 
-// Of the pager that runs, for the signal handler.
+// The pager that runs, for the signal handler.
 std::atomic<int> running_pipe = -1;
 std::atomic<pid_t> running_pid = -1;
 
@@ -123,7 +123,7 @@ class PagedOutput::Stream : private std::streambuf, public std::ostream {
  private:
   using Traits = std::char_traits<char>;
 
-  // What a pipe holds: where more has been written, somebody has read.
+  // The capacity of a pipe: where more has been written, somebody has read.
   static constexpr size_t kPipeBytes = 64 << 10;
 
   int overflow(int c) override {
@@ -174,7 +174,7 @@ class PagedOutput::Stream : private std::streambuf, public std::ostream {
     for (size_t i = 0; i < kEnders.size(); ++i) {
       ::signal(kEnders[i], old_enders_[i]);
     }
-    // What the shell says of a program that it cannot find or start.
+    // The shell's statuses for a program that it cannot find or start.
     plain_ = WIFEXITED(status) &&
              (WEXITSTATUS(status) == 126 || WEXITSTATUS(status) == 127);
     reader_left_ = !plain_;

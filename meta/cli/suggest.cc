@@ -7,7 +7,7 @@ namespace imgmount {
 namespace {
 
 constexpr size_t kLettersPerError = 3;
-// Of longer words only the beginnings are compared: it takes their product.
+// Longer words are compared by their beginnings: it takes their product.
 constexpr size_t kMaxLetters = 200;
 
 // The optimal string alignment distance.

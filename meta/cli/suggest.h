@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What somebody may have meant by a word that nothing is called.
+// Suggests what somebody may have meant by a word that nothing is called.
 #ifndef IMGMOUNT_META_CLI_SUGGEST_H_
 #define IMGMOUNT_META_CLI_SUGGEST_H_
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a terminal is given.
+// The terminal that a tool writes to: whether it shows colours.
 #ifndef IMGMOUNT_META_CLI_TERMINAL_H_
 #define IMGMOUNT_META_CLI_TERMINAL_H_
 

@@ -24,7 +24,7 @@ struct CloseDir {
   void operator()(DIR* dir) const { ::closedir(dir); }
 };
 
-// Of the running system or of a mount of ours, never of an image.
+// Xattrs of the running system or of a mount of ours, never of an image.
 bool IsForeign(std::string_view xattr) {
   return xattr == "security.selinux" || xattr.starts_with("user.imgmount.");
 }

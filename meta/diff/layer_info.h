@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What there is to say about the layers of an image, one by one.
+// The layers of an image: digest, size, and the step that made each.
 #ifndef IMGMOUNT_META_DIFF_LAYER_INFO_H_
 #define IMGMOUNT_META_DIFF_LAYER_INFO_H_
 

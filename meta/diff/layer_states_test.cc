@@ -26,7 +26,7 @@ class LayerStatesTest : public ::testing::Test {
     return LayerStates(layers_, layers_.layer_count(), folder_.path());
   }
 
-  // What layer `layer` did.
+  // Lists what layer `layer` did.
   static std::vector<std::string> Did(LayerStates& states, size_t layer) {
     const std::vector<DiffId> ids;
     const auto empty = MakeEmptyTree();

@@ -14,7 +14,7 @@
 namespace imgmount {
 namespace {
 
-// What is there, and what tells it from what another layer put there.
+// A file, and what tells it from what another layer put in its place.
 struct Found {
   Inode inode;
   std::vector<Extent> extents;

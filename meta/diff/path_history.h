@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the layers of an image did to one path.
+// The history of one path in the layers of an image.
 #ifndef IMGMOUNT_META_DIFF_PATH_HISTORY_H_
 #define IMGMOUNT_META_DIFF_PATH_HISTORY_H_
 

@@ -71,7 +71,7 @@ class Differ {
   Status Walk() {
     list_.directories.push_back({"", 0});
     const Item root{"", false, a_.root(), b_.root()};
-    IMGMOUNT_CHECK(Look(0, root));
+    IMGMOUNT_CHECK(Compare(0, root));
     std::vector<Frame> stack;
     IMGMOUNT_CHECK(Enter(stack, 0, root));
     while (!stack.empty()) {
@@ -82,7 +82,7 @@ class Differ {
       }
       const Item item = frame.items[frame.next++];
       if (!item.enter) {
-        IMGMOUNT_CHECK(Look(frame.directory, item));
+        IMGMOUNT_CHECK(Compare(frame.directory, item));
         continue;
       }
       const auto directory = static_cast<uint32_t>(list_.directories.size());
@@ -112,14 +112,14 @@ class Differ {
       const bool takes_b =
           a == in_a.end() || (b != in_b.end() && b->name <= a->name);
       const std::string_view name = takes_a ? a->name : b->name;
-      Item look{name, false, takes_a ? a->ino : kNone,
-                takes_b ? b->ino : kNone};
+      Item compare{name, false, takes_a ? a->ino : kNone,
+                   takes_b ? b->ino : kNone};
       Item enter{name, true, takes_a && a->type == S_IFDIR ? a->ino : kNone,
                  takes_b && b->type == S_IFDIR ? b->ino : kNone};
       if (takes_a) ++a;
       if (takes_b) ++b;
       if (Excluded(directory, name)) continue;
-      frame.items.push_back(look);
+      frame.items.push_back(compare);
       if (enter.a != kNone || enter.b != kNone) frame.items.push_back(enter);
     }
     std::sort(frame.items.begin(), frame.items.end(), InPathOrder);
@@ -136,7 +136,7 @@ class Differ {
                                          text);
   }
 
-  Status Look(uint32_t directory, const Item& item) {
+  Status Compare(uint32_t directory, const Item& item) {
     Change change{item.name, directory, ChangeKind::kChanged,
                   0,         item.a,    item.b};
     if (item.a == kNone || item.b == kNone) {

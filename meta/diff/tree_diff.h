@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What changed from one tree to another: path by path, and in which respect.
+// Lists the changes from one tree to another, path by path, and their kinds.
 //
 // Every path that is on one side only is listed, also below a directory that
 // is new or gone. A path that is on both is changed when anything differs that

@@ -17,7 +17,7 @@ struct ResolvedPath {
   Inode inode;
 };
 
-// What is at `path` ("/var/lib/dpkg"). Symlinks are followed inside the tree,
+// The inode at `path` ("/var/lib/dpkg"). Symlinks are followed inside the tree,
 // at most 40 of them, as a program in the image would; kNotFound where nothing
 // is.
 Result<ResolvedPath> FollowPath(DiffTree& tree, std::string_view path);

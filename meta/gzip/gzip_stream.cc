@@ -174,7 +174,7 @@ std::string GzipStream::SaveState() {
   const auto in_size = static_cast<size_t>(s.tmp_in_size);
   std::fill(std::begin(s.tmp_in_buffer) + in_size, std::end(s.tmp_in_buffer),
             0);
-  // Of the output buffer it needs what it has not handed out yet, and the
+  // From the output buffer it needs what it has not handed out yet, and the
   // window before the end of that.
   const auto valid = static_cast<size_t>(s.tmp_out_valid);
   const auto processed = static_cast<size_t>(s.tmp_out_processed);
@@ -205,7 +205,7 @@ std::span<char> GzipStream::WindowOf(std::string& state) {
   const size_t valid = field(offsetof(inflate_state, tmp_out_valid));
   const size_t processed = field(offsetof(inflate_state, tmp_out_processed));
   const size_t window = valid - std::min<size_t>(valid, ISAL_DEF_HIST_SIZE);
-  // What was not handed out yet is output, also if nothing copies it.
+  // Bytes that were not handed out yet are output, also if nothing copies them.
   return std::span(state).subspan(
       offsetof(inflate_state, tmp_out_buffer) + window,
       processed - std::min(window, processed));

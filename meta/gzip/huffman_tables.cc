@@ -35,7 +35,7 @@ constexpr int kMaxDistBits = 15;
 template <size_t kCount>
 using Weights = std::array<uint32_t, kCount>;
 
-// What an entry of a short table says: one symbol (the first one, where it is
+// An entry of a short table: one symbol (the first one, where it is
 // of several), or where in the long table those that begin like this are.
 struct Entry {
   bool is_long;
@@ -93,7 +93,7 @@ std::optional<Weights<kCount>> Weigh(const Tables& tables) {
   return weights;
 }
 
-// Of one code, from its weight.
+// The length of a code, from its weight.
 std::optional<uint8_t> Length(uint32_t weight, int max_bits) {
   if (weight == 0) return 0;
   const int bits = max_bits - (std::bit_width(weight) - 1);
@@ -161,12 +161,12 @@ class Header {
   size_t at_ = 0;
 };
 
-// What ISA-L makes from the lengths, until this thread asks again.
+// The tables that ISA-L makes from the lengths, until this thread asks again.
 const inflate_state& MakeTables(const Lengths& lengths) {
   thread_local const auto state = std::make_unique<inflate_state>();
   Header header(lengths);
   std::array<uint8_t, 16> nowhere;
-  // What a table does not use stays as it was, so it is to be zero.
+  // Entries that a table does not use stay as they were: they are to be zero.
   std::memset(&state->lit_huff_code, 0, sizeof state->lit_huff_code);
   std::memset(&state->dist_huff_code, 0, sizeof state->dist_huff_code);
   isal_inflate_init(state.get());

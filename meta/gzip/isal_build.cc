@@ -15,7 +15,7 @@
 namespace imgmount {
 namespace {
 
-// What is known of the loaded object that `code` belongs to.
+// The loaded object that `code` belongs to.
 struct LoadedObject {
   uintptr_t code;
   std::string identity;

@@ -11,7 +11,7 @@
 namespace imgmount {
 namespace {
 
-// What `in` gives after `state`; nothing unless it is `size` bytes.
+// Decodes `in` from `state` on; nothing unless that gives `size` bytes.
 std::optional<std::vector<std::byte>> DecodeAfter(const std::string& state,
                                                   std::span<const std::byte> in,
                                                   size_t size) {

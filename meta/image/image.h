@@ -17,7 +17,7 @@ struct Image {
   Digest manifest_digest;
   Manifest manifest;
   ImageConfig config;
-  // Of the index it was chosen from, if any: what a tag and Docker's "Digest:"
+  // The index it was chosen from, if any: what a tag and Docker's "Digest:"
   // line name.
   std::optional<Digest> index_digest = {};
 

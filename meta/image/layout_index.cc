@@ -34,7 +34,7 @@ std::string Annotation(const Descriptor& entry, const char* key) {
   return it == entry.annotations.end() ? "" : it->second;
 }
 
-// What the document of an entry says about it. What cannot be read may be an
+// An entry's document, as far as it can be read. One that cannot may be an
 // image, and is told when it is asked for.
 class EntryDocument {
  public:
@@ -118,7 +118,7 @@ bool CanBeWritten(const std::string& name) {
   return !name.empty() && suffix && !suffix->layer;
 }
 
-// What the user can write for each image: a name that no other has, else its
+// The words that name each image: a name that no other has, else its
 // digests.
 std::vector<std::string> WordsFor(const std::vector<LayoutImage>& images) {
   std::map<std::string, int> uses;

@@ -23,7 +23,7 @@ constexpr std::string_view kOciConfig =
 constexpr std::string_view kDockerConfig =
     "application/vnd.docker.container.image.v1+json";
 
-// What old registries and tools are known to have put in place of the config's
+// Types that old registries and tools have put in place of the config's own
 // type; Docker takes them for images as well.
 constexpr std::array<std::string_view, 4> kMistakenConfigTypes = {
     "", "application/octet-stream", "application/json", "text/html"};

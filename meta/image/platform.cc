@@ -93,7 +93,7 @@ int VariantNumber(std::string_view variant) {
   return error == std::errc() && whole && number < 100 ? number : 0;
 }
 
-// What a machine of this (normal) platform runs, best first.
+// The platforms that a machine of this (normal) one runs, best first.
 std::vector<Platform> RunnableOn(const Platform& machine) {
   std::vector<Platform> list = {machine};
   const auto add = [&](std::string_view architecture, std::string variant) {

@@ -18,7 +18,7 @@ struct Platform {
   std::string architecture;
   std::string variant;     // may be empty
   std::string os_version;  // Windows': "10.0.17763.1234"; may be empty
-  // What an entry of an index needs ("win32k"); never wanted.
+  // Features that an entry of an index needs ("win32k"); never wanted.
   std::vector<std::string> os_features = {};
 
   static Result<Platform> Parse(std::string_view text);

@@ -37,7 +37,7 @@ struct Reference {
   // Without the tag where there is a digest: what Docker's engine is asked for,
   // and names in what it says.
   Reference Effective() const;
-  // What to ask the registry for: the digest, else the tag.
+  // The word to ask the registry for: the digest, else the tag.
   std::string Selector() const;
 
   bool operator==(const Reference&) const = default;

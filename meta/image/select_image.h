@@ -45,7 +45,7 @@ Result<std::string> ReadDocument(const DocumentReader::Read& read,
 // Whether the descriptor alone leaves it open that this is an image.
 bool MayBeImage(const Descriptor& entry);
 
-// What may be the platform's image, best first. kNotFound lists the platforms
+// Candidates for a platform's image, best first. kNotFound lists the platforms
 // that there are; kUnsupported: nothing is an image.
 Result<std::vector<Descriptor>> CandidatesFor(const Index& index,
                                               const Platform& wanted);

@@ -28,7 +28,7 @@
 
 namespace imgmount {
 
-// What the first bytes of a blob say it is; never its media type, which is
+// A blob's compression by its first bytes; never by its media type, which is
 // often wrong (Docker detects too).
 enum class Compression : uint8_t { kNone, kGzip, kZstd, kBzip2, kXz };
 Compression DetectCompression(std::span<const std::byte> first_bytes);

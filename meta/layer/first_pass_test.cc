@@ -349,7 +349,7 @@ TEST(FirstPass, WrongBytesAreNamedAndLeaveNothing) {
   EXPECT_EQ(error(gzip, {.diff_id = DiffId::FromText(digest.text())}),
             "wrong diff ID: the image config says " + digest.text() +
                 ", the layer unpacks to " + diff_id.text());
-  // What the wrong bytes look like inside does not matter.
+  // It does not matter what the wrong bytes look like inside.
   EXPECT_THAT(error(damaged, {.digest = digest}), HasSubstr("wrong digest"));
   EXPECT_THAT(error(gzip.substr(0, 30), {.digest = digest}),
               HasSubstr("wrong digest"));

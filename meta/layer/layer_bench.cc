@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a first pass costs, and its parts; what one span costs to read again.
+// Measures a first pass and its parts, and reading one span again.
 //
 //   cmake --build --preset release --target layer_bench && layer_bench
 #include <benchmark/benchmark.h>

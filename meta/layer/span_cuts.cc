@@ -74,7 +74,7 @@ class SpanInSteps {
       points_.push_back({used_, done_, stream_.SaveState()});
   }
 
-  // What was decoded is what the table's checksums are of.
+  // Whether the decoded bytes have the table's checksums.
   bool Matches(const SpanTable& table, size_t number) const {
     for (uint64_t at = 0; at < done_; at += kBlockBytes) {
       const auto length = std::min(kBlockBytes, done_ - at);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Cutting spans where only a part of them is read.
 //
-// What is read of a span costs decoding all that is before it in the span, and
+// A read within a span costs decoding all that is before it in the span, and
 // the room for what is after it. Once it is known what a program reads, spans
 // can begin and end right there: that takes one more saved state (some 2.5 KB)
 // for each place.

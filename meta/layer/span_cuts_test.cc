@@ -31,7 +31,7 @@ std::vector<TarRun> SomeRuns(uint64_t size, uint64_t seed, size_t count) {
   return runs;
 }
 
-// What is decoded for these.
+// The bytes that are decoded for these runs.
 uint64_t DecodedFor(const SpanTable& table, const std::vector<TarRun>& runs) {
   std::vector<uint64_t> ends(table.span_count());
   for (const TarRun& run : runs) {

@@ -21,7 +21,7 @@ namespace {
 
 constexpr size_t kInputBytes = 32 << 10;
 
-// Of a span whose compressed bytes are checked before they are decoded. None
+// For a span whose compressed bytes are checked before they are decoded. None
 // that was made by a real encoder takes so many.
 constexpr uint64_t kMaxCheckedInput = 2 * kMaxSpanBytes;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What imgcache ls and du print.
+// The output of imgcache ls and du.
 #ifndef IMGMOUNT_META_REPORT_CACHE_LISTING_H_
 #define IMGMOUNT_META_REPORT_CACHE_LISTING_H_
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What `docker history` says about an image: a row per build step.
+// An image's history as `docker history` has it: a row per build step.
 #ifndef IMGMOUNT_META_REPORT_HISTORY_H_
 #define IMGMOUNT_META_REPORT_HISTORY_H_
 
@@ -20,7 +20,7 @@ struct HistoryRow {
   std::string created_by;
   std::string comment;
   uint64_t size = 0;
-  // Of a layer that was never indexed only the compressed size is known.
+  // A layer that was never indexed has its compressed size only.
   bool size_is_compressed = false;
   std::optional<size_t> layer = {};  // nullopt: a step that made none
 };

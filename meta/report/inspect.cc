@@ -28,7 +28,7 @@ constexpr std::array kHealthcheckKeys = {
     "Test", "Interval", "Timeout", "StartPeriod", "StartInterval", "Retries"};
 constexpr char kNever[] = "0001-01-01T00:00:00Z";
 
-// What Go's "omitempty" leaves out.
+// Whether Go's "omitempty" leaves it out.
 bool IsEmpty(const Json& value) {
   return value.is_null() || value == "" || value == 0 || value == false ||
          ((value.is_object() || value.is_array()) && value.empty());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What `docker image inspect` says about an image.
+// An image's description as `docker image inspect` has it.
 #ifndef IMGMOUNT_META_REPORT_INSPECT_H_
 #define IMGMOUNT_META_REPORT_INSPECT_H_
 

@@ -53,7 +53,7 @@ constexpr GoField kMetadataFields[] = {{"LastTagTime", &kGoTime}};
 constexpr GoType kMetadata{Kind::kStruct, "image.Metadata", nullptr,
                            kMetadataFields};
 
-// Of the last four nothing is ever told here.
+// The last four never have a value here.
 constexpr GoType kDigest{Kind::kString, "digest.Digest"};
 constexpr GoType kBytes{Kind::kSlice, "[]uint8", &kGoUint8};
 constexpr GoType kPlatform{Kind::kStruct, "v1.Platform"};

@@ -14,7 +14,7 @@
 namespace imgmount {
 
 struct FormatRow {
-  // What {{json .}} prints.
+  // Printed by {{json .}}.
   const nlohmann::ordered_json* data;
   // All fields there are.
   const nlohmann::ordered_json* fields;

@@ -10,7 +10,7 @@
 namespace imgmount {
 namespace {
 
-// The file: ProfilesHeader; for each start, uint64_t the number of its parts
+// The file: ProfilesHeader; for each profile, uint64_t the number of its parts
 // and then these.
 struct ProfilesHeader {
   std::array<char, 8> magic;
@@ -31,22 +31,23 @@ uint64_t Checksum(const void* bytes, size_t size, std::string_view subject) {
 }
 
 Failure Damaged() {
-  return Fail(ErrorCode::kCorrupt, "damaged list of program starts");
+  return Fail(ErrorCode::kCorrupt, "damaged access profiles");
 }
 
 }  // namespace
 
-std::string FormatProfiles(std::span<const AccessProfile> starts,
+std::string FormatProfiles(std::span<const AccessProfile> profiles,
                            std::string_view subject) {
   std::string body;
-  for (const AccessProfile& start : starts) {
-    AppendWire(body, uint64_t{start.size()});
-    for (const ProfilePart& part : start) AppendWire(body, part);
+  for (const AccessProfile& profile : profiles) {
+    AppendWire(body, uint64_t{profile.size()});
+    for (const ProfilePart& part : profile) AppendWire(body, part);
   }
   std::string bytes;
-  AppendWire(bytes, ProfilesHeader{
-                        kMagic, kVersion, static_cast<uint32_t>(starts.size()),
-                        Checksum(body.data(), body.size(), subject)});
+  AppendWire(
+      bytes,
+      ProfilesHeader{kMagic, kVersion, static_cast<uint32_t>(profiles.size()),
+                     Checksum(body.data(), body.size(), subject)});
   return bytes + body;
 }
 
@@ -61,9 +62,9 @@ Result<std::vector<AccessProfile>> ParseProfiles(
   if (Checksum(body.data(), body.size(), subject) != header->checksum) {
     return Damaged();
   }
-  std::vector<AccessProfile> starts(header->start_count);
+  std::vector<AccessProfile> profiles(header->start_count);
   size_t at = 0;
-  for (AccessProfile& start : starts) {
+  for (AccessProfile& profile : profiles) {
     const auto count = ReadWire<uint64_t>(body, at);
     if (!count || *count == 0 || *count > kMaxProfileParts) return Damaged();
     at += sizeof *count;
@@ -72,11 +73,11 @@ Result<std::vector<AccessProfile>> ParseProfiles(
       if (!part || part->length == 0 || part->length > kMaxProfilePartBytes) {
         return Damaged();
       }
-      start.push_back(*part);
+      profile.push_back(*part);
     }
   }
   if (at != body.size()) return Damaged();
-  return starts;
+  return profiles;
 }
 
 Result<std::vector<AccessProfile>> ReadProfiles(
@@ -86,10 +87,10 @@ Result<std::vector<AccessProfile>> ReadProfiles(
 }
 
 Status WriteProfiles(const std::filesystem::path& path,
-                     std::span<const AccessProfile> starts,
+                     std::span<const AccessProfile> profiles,
                      std::string_view subject) {
   IMGMOUNT_TRY(AtomicFile file, AtomicFile::Create(path));
-  IMGMOUNT_CHECK(file.Write(FormatProfiles(starts, subject)));
+  IMGMOUNT_CHECK(file.Write(FormatProfiles(profiles, subject)));
   return file.Commit();
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The starts of programs out of an image, as they were seen: which parts of
-// its files were read, in that order (fs/read/access_profiles.h says what for).
+// The access profiles of an image on disk: which parts of its files were read
+// as a program started, in that order (fs/read/access_profiles.h).
 //
 // Only ever a hint about what will be read: nothing that is shown depends on
 // it, and a file that is damaged, or about other layers, is no file.
@@ -34,9 +34,9 @@ inline constexpr size_t kMaxProfiles = 8;
 inline constexpr size_t kMaxProfileParts = 2048;
 inline constexpr uint32_t kMaxProfilePartBytes = 1 << 20;
 
-// `subject` is whose starts they are (SubjectSeed). REQUIRES: no more of them
+// `subject` is whose they are (SubjectSeed). REQUIRES: no more of them
 // than kMaxProfiles and kMaxProfileParts, each of 1 … kMaxProfilePartBytes.
-std::string FormatProfiles(std::span<const AccessProfile> starts,
+std::string FormatProfiles(std::span<const AccessProfile> profiles,
                            std::string_view subject);
 // kCorrupt: nothing is known.
 Result<std::vector<AccessProfile>> ParseProfiles(
@@ -46,7 +46,7 @@ Result<std::vector<AccessProfile>> ParseProfiles(
 Result<std::vector<AccessProfile>> ReadProfiles(
     const std::filesystem::path& path, std::string_view subject);
 Status WriteProfiles(const std::filesystem::path& path,
-                     std::span<const AccessProfile> starts,
+                     std::span<const AccessProfile> profiles,
                      std::string_view subject);
 
 }  // namespace imgmount

@@ -21,8 +21,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const uint64_t checksum = XXH3_64bits(data + kBodyAt, size - kBodyAt);
     std::memcpy(bytes.data() + kChecksumAt, &checksum, sizeof checksum);
   }
-  const auto starts =
+  const auto profiles =
       imgmount::ParseProfiles(std::as_bytes(std::span(bytes)), "");
-  if (starts && imgmount::FormatProfiles(*starts, "") != bytes) std::abort();
+  if (profiles && imgmount::FormatProfiles(*profiles, "") != bytes)
+    std::abort();
   return 0;
 }

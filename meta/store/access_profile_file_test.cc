@@ -51,8 +51,8 @@ TEST(ProfileFile, HasLimitsThoughItsChecksumIsRight) {
   ASSERT_TRUE(WriteProfiles(folder.path() / "most", most, "a"));
   EXPECT_EQ(*ReadProfiles(folder.path() / "most", "a"), most);
 
-  const auto refused = [](const std::vector<AccessProfile>& starts) {
-    return !ParseProfiles(Bytes(FormatProfiles(starts, "a")), "a");
+  const auto refused = [](const std::vector<AccessProfile>& profiles) {
+    return !ParseProfiles(Bytes(FormatProfiles(profiles, "a")), "a");
   };
   EXPECT_TRUE(refused(std::vector(kMaxProfiles + 1, kProfiles[0])));
   EXPECT_TRUE(refused({AccessProfile(kMaxProfileParts + 1, kProfiles[0][0])}));

@@ -88,7 +88,7 @@ class Cache {
   // The (first) descriptor of that name; "" is the only image, when there is
   // just one. kNotFound lists those that are there.
   Result<Descriptor> FindName(std::string_view name) const;
-  // What a selector of FindInLayout() stands for.
+  // The document that a selector of FindInLayout() stands for.
   Result<ImageDocument> FindDocument(std::string_view selector) const;
   // Points `name` at the descriptor (a tag moves). Under the cache's lock.
   // index.json has OCI's media types for Docker's, so that others find them.

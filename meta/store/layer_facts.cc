@@ -23,7 +23,7 @@ nlohmann::ordered_json ToJson(const LayerFacts& facts) {
   return json;
 }
 
-// Of the facts, and of whose they are.
+// Covers the facts, and whose they are.
 std::string Checksum(const Digest& layer, const LayerFacts& facts) {
   const std::string text = layer.text() + ToJson(facts).dump();
   return fmt::format("{:016x}", XXH3_64bits(text.data(), text.size()));

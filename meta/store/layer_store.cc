@@ -75,7 +75,7 @@ Result<std::optional<LayerFacts>> CheckedFacts(const Cache& cache,
   return std::optional(*std::move(facts));
 }
 
-// What `open` gives. When a derived file is gone or damaged: once more under
+// Calls `open`. When a derived file is gone or damaged: once more under
 // the layer's lock, in case somebody just made it, and then after making it.
 template <typename Open>
 auto OpenOrRebuild(const Cache& cache, const Descriptor& layer,

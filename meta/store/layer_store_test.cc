@@ -47,7 +47,7 @@ class LayerStoreTest : public ::testing::Test {
     return *(*tree)->Dump();
   }
 
-  // What a rebuild would change, so that its absence shows.
+  // Sets a time that a rebuild would change, so that its absence shows.
   static void Touch(const fs::path& path) {
     fs::last_write_time(path, fs::file_time_type());
   }

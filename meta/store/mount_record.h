@@ -44,7 +44,7 @@ struct MountedImage {
   std::string point;
 };
 
-// What is mounted now, sorted by folder. Records of processes that are gone are
+// Lists the mounts, sorted by folder. Records of processes that are gone are
 // removed on the way.
 Result<std::vector<MountedImage>> MountedImages(const Cache& cache);
 

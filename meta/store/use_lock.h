@@ -37,7 +37,7 @@ class UseLock {
   UniqueFd fd_;
 };
 
-// What has been used, as the lock files tell.
+// A manifest that is in use, as the lock files tell.
 struct Use {
   Digest manifest;
   std::vector<Digest> blobs;  // manifest, config, layers, index

@@ -235,7 +235,7 @@ TEST(LayerIndex, ContentBytesDoNotWrap) {
   EXPECT_EQ(index.diff_size(), uint64_t{INT64_MAX});
 }
 
-// What Docker Engine 20.10 says of such layers, with overlay2.
+// As Docker Engine 20.10 shows such layers, with overlay2.
 TEST(LayerIndex, CountsSymlinksAsDockerDoes) {
   using Type = EntryType;
   struct Item {

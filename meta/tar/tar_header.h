@@ -27,7 +27,7 @@ struct TarHeader {
   size_t end = 0;     // of the entry's own header block
   std::optional<std::string_view> long_name;  // GNU 'L'
   std::optional<std::string_view> long_link;  // GNU 'K'
-  // Of the last 'x' header, as they stand; global ones ('g') are skipped, as
+  // The last 'x' header's records as they are; global ones ('g') are skipped as
   // Docker does.
   std::vector<std::pair<std::string_view, std::string_view>> pax;
 

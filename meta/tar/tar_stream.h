@@ -27,7 +27,7 @@ class TarStream {
   // The next entry, or null at the end of the tar. Valid until the next call.
   Result<archive_entry*> Next();
 
-  // Of the present entry: where its header starts and its data, in the tar,
+  // The present entry: where its header starts and its data, in the tar,
   // and the bytes between.
   uint64_t header_offset() const { return header_offset_; }
   uint64_t data_offset() const { return position(); }

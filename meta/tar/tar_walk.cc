@@ -196,7 +196,7 @@ Status Walk::SetSparseContent(archive_entry* from, const TarHeader& header,
   }
   if (archive_entry_size(from) < 0) return Corrupt("a negative size");
   to.size = static_cast<uint64_t>(archive_entry_size(from));
-  // Of format 1.0 the map stands before the data, and counts as data.
+  // In format 1.0 the map stands before the data, and counts as data.
   uint64_t stored = header.size;
   if (header.Pax("GNU.sparse.major") == "1") {
     const uint64_t map =

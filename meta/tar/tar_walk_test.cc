@@ -42,7 +42,7 @@ Error ErrorOf(std::string_view tar) {
   return Error(ErrorCode::kInternal, "no error, but:\n" + index->Dump());
 }
 
-// What a program that runs at test time writes into `folder`.
+// The tar that a script makes at test time in `folder`.
 std::string OutTar(const testing::TemporaryFolder& folder,
                    const std::string& script) {
   const std::string command =
@@ -401,7 +401,7 @@ TEST(TarWalk, SpecialHeadersWithoutAnEntryAreTheEnd) {
       EXPECT_EQ(DumpOf(file + last + zeros.substr(512), step), expected);
     }
   }
-  // What Go refuses there.
+  // Go refuses these there.
   std::string bad_sum = pax;
   bad_sum[0] ^= 1;
   std::string bad_record = pax;

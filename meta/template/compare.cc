@@ -8,7 +8,7 @@
 namespace imgmount::gotmpl {
 namespace {
 
-// Of those that compare at all.
+// For values that compare at all.
 bool AreOfOneKind(const Value& a, const Value& b) {
   return !a.is_nothing() && b.Is(a.type().kind);
 }

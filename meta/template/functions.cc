@@ -213,7 +213,7 @@ Result<Value> Printf(Arguments args) {
   return Value(std::move(text));
 }
 
-// What an escaping function works on.
+// The text that an escaping function works on.
 std::string TextOf(Arguments args) {
   std::vector<Value> shown;
   for (const Value& value : args) {

@@ -91,7 +91,7 @@ class Printer {
     }
   }
 
-  // Of a type that has String().
+  // The text of a value whose type has String().
   std::optional<std::string> StringOf(const Value& value, uint32_t verb) const {
     const bool for_text =
         verb == 'v' || verb == 's' || verb == 'x' || verb == 'X' || verb == 'q';

@@ -15,8 +15,8 @@ namespace imgmount::gotmpl {
 // No text that a template makes is longer.
 inline constexpr size_t kMaxText = 64 << 20;
 
-// What an action prints of its value: of a pointer what it points to, and
-// "<no value>" of nothing.
+// Prints a value as an action does: for a pointer what it points to, and
+// "<no value>" for nothing.
 std::string Print(const Value& value);
 
 // fmt.Sprint and fmt.Sprintln. A pointer shows what it points to, with "&" in

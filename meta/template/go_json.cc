@@ -8,7 +8,7 @@
 namespace imgmount {
 namespace {
 
-// What may stand as it is in JSON, but that Go escapes.
+// Characters that may stand as they are in JSON, but that Go escapes.
 constexpr std::pair<std::string_view, std::string_view> kAlways[] = {
     {"\u2028", "\\u2028"}, {"\u2029", "\\u2029"}};
 constexpr std::pair<std::string_view, std::string_view> kHtml[] = {

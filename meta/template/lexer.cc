@@ -198,7 +198,7 @@ class Lexer {
     return {};
   }
 
-  // What follows a backslash: a byte, or a code point.
+  // Reads what follows a backslash: a byte, or a code point.
   std::optional<uint32_t> Escape(std::string& value, char quote) {
     constexpr std::string_view kNames = "abfnrtv\\";
     constexpr std::string_view kValues = "\a\b\f\n\r\t\v\\";

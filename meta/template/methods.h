@@ -19,7 +19,7 @@ bool HasMethod(const Value& value, std::string_view name);
 Result<Value> CallMethod(const Value& value, std::string_view name,
                          std::span<const Value> arguments);
 
-// What String() gives, of a type that has it.
+// The result of String(), for a type that has it.
 std::optional<std::string> StringMethod(const Value& value);
 
 }  // namespace imgmount::gotmpl

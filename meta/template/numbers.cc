@@ -12,7 +12,7 @@
 namespace imgmount::gotmpl {
 namespace {
 
-// Of a float64 as "%f", with the precision that is allowed at most.
+// Digits of a float64 as "%f", with the largest precision that is allowed.
 constexpr size_t kMaxDigits = 400;
 
 template <typename... Format>

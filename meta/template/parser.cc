@@ -174,7 +174,7 @@ class Parser {
     return Define(name, std::move(nodes), offset);
   }
 
-  // Of two definitions one must be blank: it does not count.
+  // Where there are two definitions one must be blank: it does not count.
   Status Define(const std::string& name, std::vector<Node> nodes,
                 size_t offset) {
     const auto is_blank = [](const std::vector<Node>& of) {

@@ -18,7 +18,7 @@ namespace imgmount {
 namespace gotmpl {
 namespace {
 
-// What one template may do, so that none runs away.
+// Limits of one template, so that none runs away.
 constexpr size_t kMaxSteps = 1'000'000;
 constexpr size_t kMaxOutput = 256 << 20;
 constexpr size_t kMaxMade = 256 << 20;  // text that functions give
@@ -255,7 +255,7 @@ class Execution {
     return arguments;
   }
 
-  // What a function or method gave.
+  // Counts the text that a function or method gave.
   Result<Value> Made(size_t offset, const std::string& name,
                      Result<Value> result) {
     if (!result) {

@@ -65,7 +65,7 @@ struct Case {
   std::string_view result;
 };
 
-// What `docker image inspect --format` (28.2) printed for the same image.
+// Printed by `docker image inspect --format` (28.2) for the same image.
 constexpr Case kDocker[] = {
     {"{{.Id}}", "sha256:abcdef"},
     {"{{.Size}} {{.Os}}/{{.Architecture}}", "123456 linux/amd64"},

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a template computes with.
+// The values that a template computes with.
 #ifndef IMGMOUNT_META_TEMPLATE_VALUE_H_
 #define IMGMOUNT_META_TEMPLATE_VALUE_H_
 
@@ -39,7 +39,7 @@ class Value {
   static Value Literal(const Json& json);
 
   bool is_nothing() const { return type_ == nullptr; }
-  // Of what is not nothing.
+  // REQUIRES: it is not nothing.
   const GoType& type() const { return *type_; }
   const Json& json() const { return *json_; }
 
@@ -59,15 +59,15 @@ class Value {
   int64_t integer() const { return json_->get<int64_t>(); }
   double number() const { return json_->get<double>(); }  // of kFloat
 
-  // Of slices and maps; nil ones are empty.
+  // For slices and maps; nil ones are empty.
   size_t size() const { return json_->is_null() ? 0 : json_->size(); }
   Value element(size_t i) const;                             // of a slice
   std::vector<std::pair<std::string, Value>> Items() const;  // of a map, sorted
-  // Of a map: what it has there, else nothing.
+  // For a map: what it has there, else nothing.
   Value Get(const std::string& key) const;
   // In the struct's order. An embedded struct is one.
   std::vector<std::pair<std::string_view, Value>> Fields() const;
-  // What a pointer points to; other values, and nil, as they are.
+  // The value that a pointer points to; others, and nil, as they are.
   Value Indirect() const;
 
   // Go's idea of true: not zero, not empty.

@@ -29,7 +29,7 @@ bool SameTime(const Timestamp& toc, const Timestamp& tar) {
   return toc.seconds == tar.seconds + (tar.nanoseconds >= kHalf ? 1 : 0);
 }
 
-// What is different, or "".
+// Names the first difference, or "".
 std::string Difference(const EntryView& toc, const EntryView& tar) {
   const auto numbers = [](std::string_view what, auto a, auto b) {
     return fmt::format("{} {}, {} in the tar", what, a, b);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whether a TOC told the truth about its layer, once all of the layer is here.
 //
-// What the TOC gave is held against what a first pass over the layer gave:
+// Compares what the TOC gave with what a first pass over the layer gave:
 // entries, then where their contents lie. Chunks were checked by their digests
 // when they were read, so no content needs to be hashed for that. All errors
 // are kCorrupt and name the first entry of which TOC and tar say different
@@ -27,7 +27,7 @@ namespace imgmount {
 // contents lie is no part of it.
 Status CompareTocWithTar(const LayerIndex& toc, const LayerIndex& tar);
 
-// What to give to FirstPassOptions::wanted_starts for CompareChunks().
+// The FirstPassOptions::wanted_starts that CompareChunks() needs.
 std::vector<uint64_t> StartsOf(const SpanTable& chunks);
 
 // Whether each chunk gives the bytes that the tar has in its place. Returns the

@@ -274,7 +274,7 @@ class Events {
   bool had_entries_ = false;
   TocEntry entry_;
   size_t entry_start_ = 0;  // in the input
-  // What the last key was.
+  // The last key.
   bool at_version_ = false;
   bool at_entries_ = false;
   bool at_xattrs_ = false;

@@ -27,7 +27,7 @@ enum class TocEncoding : uint8_t {
   kZstd,  // zstd:chunked: JSON in a zstd frame
 };
 
-// What a descriptor promises of a TOC; at least one digest is there.
+// A descriptor's promises about a TOC; at least one digest is there.
 struct TocDigests {
   std::optional<Digest> json;        // of the JSON
   std::optional<Digest> compressed;  // of the zstd frames that hold it

@@ -245,8 +245,8 @@ Status ReadJson(Json& json, Compressed& compressed, TocIndexer& indexer) {
 Result<Toc> ReadToc(const TocDigests& digests, const TocLocation& where,
                     const NextPiece& next) {
   Compressed compressed(digests, where.length, next);
-  // What the layer's size is said to be is no measure for what may be trusted.
-  // Of real TOCs an entry and its chunk take six times what they are here.
+  // The size that the layer is said to have is no measure for what to trust.
+  // In real TOCs an entry and its chunk take six times what they are here.
   TocIndexer indexer(where.data_end, IndexMemoryLimit(2 * where.length));
   if (where.encoding == TocEncoding::kZstd) {
     StreamDecoder<ZstdStream> decoder(compressed);

@@ -159,7 +159,7 @@ TEST(ReadToc, RefusesWhatIsCutShortOrTooLong) {
   in.digests = {{}, in.digests.compressed};
   in.json_size = *in.json_size + 1;
   EXPECT_THAT(DumpOf(in), HasSubstr("another size"));
-  // What follows the TOC in the blob is not looked at.
+  // Bytes after the TOC in the blob are not looked at.
   in = ZstdToc(Json(kEntry));
   in.bytes += "more";
   EXPECT_TRUE(Read(in)) << DumpOf(in);

@@ -184,7 +184,7 @@ TEST_P(Sample, IsRefusedWithAnyByteOfItsTocChanged) {
   for (uint64_t i = 0; i < where.length; i += 7) {
     blob_[where.offset + i] ^= 1;
     const auto toc = Read();
-    // What gzip does not look at, as the time in its header, makes no other
+    // Fields that gzip does not look at, as its header's time, make no other
     // TOC.
     if (toc) {
       EXPECT_TRUE(is_gzip()) << i;

@@ -87,7 +87,7 @@ Status LayerStack::ApplyLayer() {
   return {};
 }
 
-// What the layer's hard links are is told by the union; the rest is its own.
+// The union tells what the layer's hard links are; the rest is its own.
 Status LayerStack::ApplyAlone() {
   if (layers_.empty()) return {};
   alone_ = true;
@@ -195,7 +195,7 @@ Status LayerStack::AddDirectory(uint32_t number, const EntryView& entry) {
   }
   nodes_[node].layer = layer_;
   nodes_[node].entry = number;
-  // What lies in it comes next, in most tars.
+  // Its own entries come next, in most tars.
   last_parent_path_ = entry.path;
   last_parent_ = node;
   return {};
@@ -408,7 +408,7 @@ Result<NodeId> LayerStack::Put(NodeId directory, std::string_view name,
     Hide(node);
   }
   if (nodes_[node].has_children) {
-    // What lies under the old number stays hidden with it.
+    // Nodes under the old number stay hidden with it.
     Node fresh = nodes_[node];
     fresh.has_children = false;
     IMGMOUNT_TRY(const NodeId moved, NewNode(fresh));

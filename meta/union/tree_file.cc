@@ -90,7 +90,7 @@ Result<std::unique_ptr<TreeFile>> TreeFile::Open(
       return Corrupt("section out of bounds");
     }
   }
-  // What the counts say fits: then a record number needs one comparison.
+  // The counts fit the sections: then a record number needs one comparison.
   const auto holds = [&](TreeSectionId id, uint64_t count, uint64_t size) {
     return count <= std::numeric_limits<uint32_t>::max() &&
            header.sections[id].length == count * size;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the union costs: merging, opening, and the operations FUSE stands on.
+// Measures the union: merging, opening, and the operations FUSE stands on.
 //
 //   cmake --build --preset release --target union_bench && union_bench
 #include <benchmark/benchmark.h>

@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 constexpr char kPartial[] = "imgmount/partial/";
 constexpr char kTrees[] = "imgmount/trees/";
 constexpr char kProfiles[] = "imgmount/starts/";
-// What a killed process left half written; until then somebody may be at it.
+// Half-written files older than this are a killed process's.
 constexpr auto kAbandonedAfter = std::chrono::hours(24);
 
 bool IsTemporary(const fs::path& path) {
@@ -35,7 +35,7 @@ bool IsAbandoned(const fs::path& path) {
   return !error && written < fs::file_time_type::clock::now() - kAbandonedAfter;
 }
 
-// What a file with holes takes on the disk, and its map. What vanishes
+// Bytes that a file with holes and its map take on the disk. What vanishes
 // meanwhile is 0.
 uint64_t PartialBytes(const fs::path& path) {
   uint64_t bytes = 0;
@@ -48,7 +48,7 @@ uint64_t PartialBytes(const fs::path& path) {
   return bytes;
 }
 
-// Of a file, or of all files below a folder; what vanishes meanwhile is 0.
+// Bytes of a file, or of all files below a folder; what vanishes is 0.
 uint64_t BytesBelow(const fs::path& path) {
   std::error_code error;
   if (fs::is_regular_file(path, error)) {
@@ -164,7 +164,7 @@ void AddUsed(const Use& use, std::set<CacheItem>& items) {
   }
 }
 
-// What a held lock lists, whether the image is known here or not.
+// Adds what a held lock lists, whether the image is known here or not.
 void AddHeld(const Use& use, Inventory& inventory) {
   AddUsed(use, inventory.held);
   // Somebody may be about to open a tree that cannot be told from here: all

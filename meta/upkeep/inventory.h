@@ -21,12 +21,12 @@
 
 namespace imgmount {
 
-// What can be removed by itself, by its path below the cache's folder: a blob,
-// a layer's folder of derived files, a tree, the starts of its programs, a
+// Something that can be removed by itself, by its path in the cache: a blob,
+// a layer's folder of derived files, a tree, its access profiles, a
 // partial download (with its map).
 using CacheItem = std::string;
 
-// What index.json has names for, with all its platforms that are here.
+// An entry of index.json, with all its platforms that are here.
 struct CachedImage {
   Descriptor published;
   // As in index.json. Several may stand for one thing; "" is an entry that
@@ -52,7 +52,7 @@ struct Inventory {
   uint64_t BytesOf(const std::set<CacheItem>& some) const;
   // How many images have it.
   size_t ImageCount(const CacheItem& item) const;
-  // What neither an image nor anybody needs.
+  // The items that neither an image nor anybody needs.
   std::set<CacheItem> Unneeded() const;
 };
 

@@ -127,7 +127,7 @@ bool MayGo(const CachedImage& image, const PruneRules& rules) {
          std::find(names.begin(), names.end(), "") == names.end();
 }
 
-// What the cache would have left.
+// The bytes that would be left in the cache.
 uint64_t BytesWithout(const Inventory& inventory, const Images& going) {
   std::set<CacheItem> left = inventory.held;
   for (const CachedImage& image : inventory.images) {
@@ -167,7 +167,7 @@ Result<Removal> PruneLocked(const Cache& cache, const RemovalLock& lock,
   return remover.Take();
 }
 
-// What keeps an image from removal.
+// Who keeps an image from removal.
 enum class InUseBy { kNobody, kMount, kUnknown };
 
 // As RemoveImage(); `in_use` says whether that is why it failed.

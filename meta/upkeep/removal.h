@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Removing images from a cache, and what nobody needs any more.
 //
-// What can be made anew goes first: on a full disk that makes the room to write
+// Files that can be made anew go first: on a full disk that makes room to write
 // index.json. Then names, then blobs: whoever is killed in between leaves files
 // that the next prune finds. What a UseLock holds (a mount, a pull) stays.
 #ifndef IMGMOUNT_META_UPKEEP_REMOVAL_H_
@@ -18,7 +18,7 @@
 
 namespace imgmount {
 
-// What was removed, or would be.
+// Names and files that were removed, or would be.
 struct Removal {
   std::vector<std::string> names;  // as shown
   std::vector<CacheItem> items;

@@ -148,7 +148,7 @@ class Verifier {
       IMGMOUNT_TRY(frames, OpenBlobFile(folder / kFramesFile));
     }
     auto blob = OpenBlobFile(cache_.BlobPath(digest));
-    // Of an image in a layout of its own (oci:DIR) only these files are here.
+    // An image in a layout of its own (oci:DIR) has only these files here.
     if (!blob) return {};
     Hasher hasher(facts.diff_id.algorithm());
     std::vector<std::byte> out;

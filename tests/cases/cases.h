@@ -18,9 +18,9 @@ struct Case {
   std::vector<std::string> layers;  // bottom first, compressed or not
 };
 
-// What must be shown: tests/golden/dumps/NAME.txt says how.
+// Images that must be shown: tests/golden/dumps/NAME.txt says how.
 std::vector<Case> GoodCases();
-// What must be refused: tests/golden/should-fail/WHY.txt says with what error.
+// Images to refuse: tests/golden/should-fail/WHY.txt says with what error.
 std::vector<Case> HostileCases();
 
 // One header block whose fields are what a test wants, its checksum right.

@@ -35,7 +35,7 @@ Facts FactsOfTree(const UnionTree& tree, std::span<const std::string> tars);
 Facts FactsOfFolder(const std::filesystem::path& folder);
 
 struct Comparison {
-  // Of directories that no layer lists, only compare that they are there:
+  // For directories that no layer lists, only compare that they are there:
   // unpacking gives them the time of day, and mkdir's mode.
   bool relax_implicit = false;
   // overlayfs counts names that are hidden.

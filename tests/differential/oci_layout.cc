@@ -90,7 +90,7 @@ void WriteOciLayout(std::span<const std::string> tars,
   std::string diff_ids;
   for (size_t i = 0; i < tars.size(); ++i) {
     const std::string blob = Compress(tars[i], compressions[i]);
-    // What has no media type of its own is recognised by its first bytes.
+    // Compressions without a media type are recognised by their first bytes.
     const char* suffix = compressions[i] == BlobCompression::kGzip   ? "+gzip"
                          : compressions[i] == BlobCompression::kZstd ? "+zstd"
                                                                      : "";

@@ -44,7 +44,7 @@ bool PodmanCanLayer(const LayerSpec& layer,
       const bool is_opaque = entry.kind == SpecKind::kOpaque;
       const std::string directory = is_opaque ? entry.path : Parent(entry.path);
       if (!directory.empty() && !below.contains(directory)) return false;
-      // What the layer has under the same name: order would matter.
+      // Another entry of the layer under the same name: order would matter.
       for (const SpecEntry& other : layer.entries) {
         if (&other == &entry) continue;
         if (IsIn(other.path, entry.path) && (!is_opaque || IsMarker(other))) {

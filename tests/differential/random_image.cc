@@ -13,7 +13,7 @@
 namespace imgmount::testing {
 namespace {
 
-// What an image may hold is more than any one oracle can take:
+// No oracle can take all that an image may hold:
 // - overlayfs's layers are unpacked one by one by GNU tar, which does not
 //   replace a directory that is not empty, nor follow links to lower layers;
 // - umoci unpacks all into one folder, and so goes into lower symlinks, fails

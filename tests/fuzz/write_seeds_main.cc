@@ -35,7 +35,7 @@ std::string ReadAll(const fs::path& path) {
   return ReadFile(path, kMost + 1).value_or("");
 }
 
-// What is in a layer index's one zstd frame.
+// The content of a layer index's one zstd frame.
 std::string BodyOf(const LayerIndex& index) {
   constexpr size_t kHeader = 24;
   const std::string file = index.Serialize();

@@ -58,7 +58,7 @@ class FakeRegistry {
   // Asked first; nullopt lets the registry answer.
   using Interception = std::function<std::optional<Reply>(const Request&)>;
   void Intercept(Interception interception);
-  // What the registry itself would answer.
+  // The answer that the registry itself would give.
   Reply Answer(const Request& request);
 
   HttpServer& http() { return server_; }

@@ -34,7 +34,7 @@ class HttpServer {
     int status = 200;
     std::vector<std::pair<std::string, std::string>> headers = {};
     std::string body = {};
-    // Of the body, this much is sent, and the connection is closed then.
+    // So much of the body is sent, and the connection is closed then.
     std::optional<size_t> close_after = {};
     // The same, but the connection stays open and silent.
     std::optional<size_t> stall_after = {};
@@ -43,7 +43,7 @@ class HttpServer {
     // Nothing at all is sent: the connection is closed, or stays as it is.
     bool hang_up = false;
     bool no_answer = false;
-    // What Content-Length says, whatever the body's length is.
+    // The Content-Length that is sent, whatever the body's length is.
     std::optional<uint64_t> claim_length = {};
   };
 

@@ -8,7 +8,7 @@
 //       .Opaque("var")            // var/.wh..wh..opq
 //       .Build();
 //
-// What does not fit a ustar header goes into a PAX header. Names are written
+// Values that do not fit a ustar header go into a PAX header. Names are written
 // as given, so that hostile ones can be made.
 #ifndef IMGMOUNT_TESTS_SUPPORT_TAR_BUILDER_H_
 #define IMGMOUNT_TESTS_SUPPORT_TAR_BUILDER_H_
@@ -49,7 +49,7 @@ class TarBuilder {
   TarBuilder& Type(char typeflag);
   // Long names and targets by GNU's 'L' and 'K' entries; numbers by base-256.
   TarBuilder& Gnu();
-  // What the header says the size is, whatever the content is.
+  // Makes the header say this size, whatever the content is.
   TarBuilder& ClaimSize(uint64_t size);
   TarBuilder& LinkTarget(std::string target);
 
