@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/imgdiff.h"
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -9,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/support/image_writer.h"
+#include "tests/support/matchers.h"
 #include "tests/support/tar_builder.h"
 #include "tests/support/test_io.h"
 
@@ -16,9 +16,6 @@ namespace imgmount {
 namespace {
 
 namespace stdfs = std::filesystem;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-using ::testing::StartsWith;
 using testing::TarBuilder;
 using testing::TestIo;
 

@@ -9,17 +9,15 @@
 #include <fstream>
 
 #include "tests/support/fake_registry.h"
+#include "tests/support/matchers.h"
 #include "tests/support/tar_builder.h"
 #include "tests/support/test_io.h"
 
 namespace imgmount {
 namespace {
 
-using ::testing::AllOf;
 using testing::FakeRegistry;
-using ::testing::HasSubstr;
 using testing::HttpServer;
-using ::testing::StartsWith;
 using testing::TarBuilder;
 using testing::TestImage;
 using testing::TestIo;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // oci-archive: and docker-archive:, as the tools see them.
 #include <fmt/format.h>
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -15,15 +14,13 @@
 #include "fetch/find/resolve_image.h"
 #include "tests/support/fake_registry.h"
 #include "tests/support/hostile_json.h"
+#include "tests/support/matchers.h"
 #include "tests/support/tar_builder.h"
 
 namespace imgmount {
 namespace {
 
 namespace fs = std::filesystem;
-using ::testing::AllOf;
-using ::testing::HasSubstr;
-using ::testing::Not;
 using testing::TarBuilder;
 using testing::TestImage;
 

@@ -45,14 +45,9 @@ Result<std::vector<Descriptor>> OciArchive::Entries() const {
 }
 
 DocumentReader OciArchive::Reader() const {
-  return {.manifest =
-              [this](const Descriptor& descriptor) {
-                return ReadVerified(descriptor.digest, kMaxManifestBytes);
-              },
-          .config =
-              [this](const Descriptor& descriptor) {
-                return ReadVerified(descriptor.digest, kMaxConfigBytes);
-              }};
+  return DocumentReader::ByDigest([this](const Digest& digest, size_t limit) {
+    return ReadVerified(digest, limit);
+  });
 }
 
 Result<Source::Document> OciArchive::FetchManifest(

@@ -2,12 +2,12 @@
 #include "fetch/auth/credentials.h"
 
 #include <fmt/format.h>
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
 
 #include "tests/support/hostile_json.h"
+#include "tests/support/matchers.h"
 #include "tests/support/tar_builder.h"
 #include "tests/support/test_io.h"
 
@@ -15,9 +15,6 @@ namespace imgmount {
 namespace {
 
 namespace fs = std::filesystem;
-using ::testing::AllOf;
-using ::testing::HasSubstr;
-using ::testing::Not;
 
 class CredentialsTest : public ::testing::Test {
  protected:

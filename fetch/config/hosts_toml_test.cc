@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fetch/config/hosts_toml.h"
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
 
+#include "tests/support/matchers.h"
 #include "tests/support/tar_builder.h"
 #include "tests/support/test_io.h"
 
@@ -13,9 +13,6 @@ namespace imgmount {
 namespace {
 
 namespace fs = std::filesystem;
-using ::testing::AllOf;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 
 class HostsTomlTest : public ::testing::Test {
  protected:

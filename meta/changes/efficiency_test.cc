@@ -10,20 +10,9 @@
 namespace imgmount {
 namespace {
 
-using testing::BuiltLayers;
 using testing::LayerBuilder;
-using testing::TemporaryFolder;
 
-class EfficiencyTest : public ::testing::Test {
- protected:
-  LayerStates StatesOf(std::vector<LayerBuilder> layers) {
-    layers_ = BuiltLayers(std::move(layers));
-    return LayerStates(layers_, layers_.layer_count(), folder_.path());
-  }
-
-  BuiltLayers layers_;
-  TemporaryFolder folder_;
-};
+class EfficiencyTest : public testing::BuiltStatesTest {};
 
 TEST_F(EfficiencyTest, OfDistinctFilesIsOne) {
   auto states = StatesOf({LayerBuilder().Dir("d").File("d/a", 10),

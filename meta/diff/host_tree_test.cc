@@ -2,7 +2,6 @@
 #include "meta/diff/host_tree.h"
 
 #include <fcntl.h>
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -15,14 +14,14 @@
 
 #include "meta/base/file.h"
 #include "meta/diff/tree_diff.h"
+#include "tests/support/change_lines.h"
+#include "tests/support/matchers.h"
 #include "tests/support/tar_builder.h"
 
 namespace imgmount {
 namespace {
 
 namespace stdfs = std::filesystem;
-using ::testing::ElementsAre;
-using ::testing::IsEmpty;
 using testing::TemporaryFolder;
 
 void WriteFile(const stdfs::path& path, std::string_view content) {
@@ -34,14 +33,7 @@ std::vector<std::string> Diff(const stdfs::path& a, const stdfs::path& b,
   auto tree_a = OpenHostTree(a);
   auto tree_b = OpenHostTree(b);
   EXPECT_TRUE(tree_a && tree_b);
-  auto list = DiffTrees(**tree_a, **tree_b, options);
-  EXPECT_TRUE(list) << list.error().message();
-  std::vector<std::string> lines;
-  for (const Change& change : list->changes) {
-    lines.push_back(static_cast<char>(change.kind) +
-                    (' ' + list->Path(change)));
-  }
-  return lines;
+  return testing::ChangeLines(DiffTrees(**tree_a, **tree_b, options));
 }
 
 DiffOptions NoTimes() {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "meta/diff/layer_states.h"
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -9,23 +8,17 @@
 #include "meta/diff/tree_diff.h"
 #include "meta/diff/union_side.h"
 #include "tests/support/built_layers.h"
+#include "tests/support/change_lines.h"
+#include "tests/support/matchers.h"
 #include "tests/support/tar_builder.h"
 
 namespace imgmount {
 namespace {
 
-using testing::BuiltLayers;
-using ::testing::ElementsAre;
 using testing::LayerBuilder;
-using testing::TemporaryFolder;
 
-class LayerStatesTest : public ::testing::Test {
+class LayerStatesTest : public testing::BuiltStatesTest {
  protected:
-  LayerStates StatesOf(std::vector<LayerBuilder> layers) {
-    layers_ = BuiltLayers(std::move(layers));
-    return LayerStates(layers_, layers_.layer_count(), folder_.path());
-  }
-
   // Lists what layer `layer` did.
   static std::vector<std::string> Did(LayerStates& states, size_t layer) {
     const std::vector<DiffId> ids;
@@ -33,19 +26,10 @@ class LayerStatesTest : public ::testing::Test {
     std::unique_ptr<DiffTree> below;
     if (layer > 0) below = MakeUnionSide(**states.AsOf(layer), ids, {});
     const auto above = MakeUnionSide(**states.AsOf(layer + 1), ids, {});
-    const auto list = DiffTrees(layer > 0 ? *below : *empty, *above,
-                                {.ignore = kWhatContent, .exclude = {}});
-    EXPECT_TRUE(list) << list.error().message();
-    std::vector<std::string> lines;
-    for (const Change& change : list->changes) {
-      lines.push_back(static_cast<char>(change.kind) +
-                      (' ' + list->Path(change)));
-    }
-    return lines;
+    return testing::ChangeLines(
+        DiffTrees(layer > 0 ? *below : *empty, *above,
+                  {.ignore = kWhatContent, .exclude = {}}));
   }
-
-  BuiltLayers layers_;
-  TemporaryFolder folder_;
 };
 
 TEST_F(LayerStatesTest, ShowWhatEachLayerDid) {

@@ -163,6 +163,18 @@ class Selection {
 
 }  // namespace
 
+DocumentReader DocumentReader::ByDigest(
+    std::function<Result<std::string>(const Digest&, size_t limit)> read) {
+  return {.manifest =
+              [read](const Descriptor& descriptor) {
+                return read(descriptor.digest, kMaxManifestBytes);
+              },
+          .config =
+              [read](const Descriptor& descriptor) {
+                return read(descriptor.digest, kMaxConfigBytes);
+              }};
+}
+
 Result<std::string> ReadDocument(const DocumentReader::Read& read,
                                  const Descriptor& descriptor) {
   IMGMOUNT_TRY(std::string bytes, read(descriptor));

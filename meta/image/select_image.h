@@ -36,6 +36,11 @@ struct DocumentReader {
   using Read = std::function<Result<std::string>(const Descriptor&)>;
   Read manifest;  // or index
   Read config;
+
+  // Documents that are found by their digest; `read` takes at most `limit`
+  // bytes.
+  static DocumentReader ByDigest(
+      std::function<Result<std::string>(const Digest&, size_t limit)> read);
 };
 
 // The same with the size checked; kCorrupt tells both.

@@ -1,22 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "meta/packages/installed_packages.h"
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
 
 #include "meta/diff/fake_tree.h"
 #include "meta/packages/rpm_sample.h"
+#include "tests/support/matchers.h"
 #include "tests/support/test_image.h"
 
 namespace imgmount {
 namespace {
 
-using ::testing::ElementsAre;
 using testing::FakeTree;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using testing::RpmHeader;
 using testing::TemporaryFolder;
 

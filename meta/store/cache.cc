@@ -243,14 +243,9 @@ Result<ImageDocument> Cache::FindDocument(std::string_view selector) const {
 }
 
 DocumentReader Cache::Reader() const {
-  return {.manifest =
-              [this](const Descriptor& descriptor) {
-                return ReadBlob(descriptor.digest, kMaxManifestBytes);
-              },
-          .config =
-              [this](const Descriptor& descriptor) {
-                return ReadBlob(descriptor.digest, kMaxConfigBytes);
-              }};
+  return DocumentReader::ByDigest([this](const Digest& digest, size_t limit) {
+    return ReadBlob(digest, limit);
+  });
 }
 
 Status Cache::EditIndex(const std::string& name,

@@ -2,7 +2,6 @@
 #include "meta/store/cache.h"
 
 #include <fmt/format.h>
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -10,13 +9,12 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "tests/support/matchers.h"
+
 namespace imgmount {
 namespace {
 
 namespace fs = std::filesystem;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 
 constexpr char kName[] = "docker.io/library/x:latest";
 

@@ -12,28 +12,7 @@
 
 #include "meta/base/file.h"
 #include "meta/toc/chunk_table.h"
-
-namespace {
-
-class BytesBlob : public imgmount::BlobSource {
- public:
-  explicit BytesBlob(std::span<const std::byte> bytes) : bytes_(bytes) {}
-  uint64_t size() const override { return bytes_.size(); }
-  imgmount::Result<size_t> Read(uint64_t offset,
-                                std::span<std::byte> out) override {
-    if (offset >= bytes_.size()) return 0;
-    const auto part = bytes_.subspan(
-        offset, std::min<uint64_t>(out.size(), bytes_.size() - offset));
-    std::copy(part.begin(), part.end(), out.begin());
-    return part.size();
-  }
-  void WillNeed(uint64_t, uint64_t) override {}
-
- private:
-  std::span<const std::byte> bytes_;
-};
-
-}  // namespace
+#include "tests/support/bytes_blob.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace imgmount;
@@ -53,7 +32,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto table = OpenChunkTable(path, "");
   ::unlink(path.c_str());
   if (!table) return 0;
-  BytesBlob blob(std::as_bytes(std::span(data, size)));
+  imgmount::testing::BytesBlob blob(std::as_bytes(std::span(data, size)));
   uint64_t offset = 0;
   for (size_t i = 0; i < (*table)->span_count(); ++i) {
     const Span span = (*table)->span(i);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // The rules of the union, one claim per test.
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
@@ -11,14 +10,12 @@
 
 #include "meta/union/layer_builder.h"
 #include "meta/union/union_tree.h"
+#include "tests/support/matchers.h"
 #include "tests/support/tar_builder.h"
 
 namespace imgmount {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using testing::LayerBuilder;
 using testing::TemporaryFolder;
 

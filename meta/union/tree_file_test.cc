@@ -3,7 +3,6 @@
 #include "meta/union/tree_file.h"
 
 #include <fmt/format.h>
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
@@ -21,14 +20,12 @@
 #include "meta/union/tree_format.h"
 #include "meta/union/tree_seal.h"
 #include "meta/union/union_tree.h"
+#include "tests/support/matchers.h"
 #include "tests/support/tar_builder.h"
 
 namespace imgmount {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using testing::LayerBuilder;
 using testing::SealTree;
 using testing::TemporaryFolder;

@@ -2,7 +2,6 @@
 #include "meta/upkeep/removal.h"
 
 #include <fcntl.h>
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
@@ -13,16 +12,13 @@
 #include "meta/store/mount_record.h"
 #include "meta/upkeep/inventory.h"
 #include "tests/support/image_writer.h"
+#include "tests/support/matchers.h"
 #include "tests/support/tar_builder.h"
 
 namespace imgmount {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using testing::TarBuilder;
-using ::testing::UnorderedElementsAre;
 
 // A cache with images over a common base, each with a layer of its own.
 class RemovalTest : public ::testing::Test {

@@ -4,13 +4,17 @@
 #ifndef IMGMOUNT_TESTS_SUPPORT_BUILT_LAYERS_H_
 #define IMGMOUNT_TESTS_SUPPORT_BUILT_LAYERS_H_
 
+#include <gtest/gtest.h>
+
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "meta/diff/layer_states.h"
 #include "meta/store/layer_provider.h"
 #include "meta/union/layer_builder.h"
+#include "tests/support/tar_builder.h"
 
 namespace imgmount::testing {
 
@@ -42,6 +46,18 @@ class BuiltLayers : public LayerProvider {
   }
   std::vector<LayerBuilder> layers_;
   mutable int loaded_ = 0;
+};
+
+// A test of states of an image whose layers are built.
+class BuiltStatesTest : public ::testing::Test {
+ protected:
+  LayerStates StatesOf(std::vector<LayerBuilder> layers) {
+    layers_ = BuiltLayers(std::move(layers));
+    return LayerStates(layers_, layers_.layer_count(), folder_.path());
+  }
+
+  BuiltLayers layers_;
+  TemporaryFolder folder_;
 };
 
 }  // namespace imgmount::testing
