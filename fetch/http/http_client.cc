@@ -72,7 +72,7 @@ std::string PlaceFor(const HttpRequest& request, std::string_view name = "") {
                      name);
 }
 
-// What a TLS server that refused us wants, and what to do.
+// Says what a TLS server that refused us wants, and what to do.
 std::string WishBehind(TlsRefusal refusal, const HttpRequest& request) {
   const TlsFiles none;
   const TlsFiles& tls = request.tls == nullptr ? none : *request.tls;

@@ -13,7 +13,7 @@ enum class TlsRefusal {
   kOfHandshake,    // no common ground; TLS 1.2 servers say that of none, too
 };
 
-// What an error text of libcurl says that the server refused: by the code in
+// Reads from an error text of libcurl what the server refused: by the code in
 // it, as OpenSSL words alerts differently from version to version. nullopt:
 // nothing of that kind.
 std::optional<TlsRefusal> TlsRefusalIn(std::string_view detail);

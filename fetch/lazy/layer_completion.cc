@@ -28,7 +28,7 @@ Status Feed(const PartialBlob& bytes, FirstPass& pass,
   return {};
 }
 
-// What the TOC gave against what the first pass over the layer gave.
+// Compares what the TOC gave with what the first pass over the layer gave.
 Status CompareToc(const TocLayer& toc, const SpanTable& chunks,
                   const FirstPassResult& pass, const OpenedLayer& layer) {
   IMGMOUNT_TRY(const LayerIndex said, toc.LoadIndex());

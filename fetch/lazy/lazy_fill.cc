@@ -23,7 +23,7 @@ LazyFill::~LazyFill() {
 }
 
 void LazyFill::Run() {
-  // Of this thread and of those that it starts, a first pass's: nobody waits
+  // For this thread and those that it starts, a first pass's: nobody waits
   // for them.
   constexpr int kNice = 10;
   ::setpriority(PRIO_PROCESS, 0, kNice);

@@ -15,7 +15,7 @@
 namespace imgmount {
 namespace {
 
-// What a reader gets of a lazy blob; others have the blob as well.
+// The blob that a reader gets; others have the lazy blob as well.
 class SharedBlob : public BlobSource {
  public:
   SharedBlob(std::shared_ptr<LazyBlob> blob,

@@ -13,7 +13,7 @@ std::string ProgressBar(uint64_t done, uint64_t total, int columns) {
   constexpr int kMostCells = 50;
   constexpr int kLeastCells = 10;
   constexpr int kColumnsForAll = 110;  // of Docker's bar
-  // What a layer's line has besides the bar's cells, at most.
+  // Columns of a layer's line besides the cells of its bar, at most.
   constexpr int kColumnsBesides = 52;
   if (total == 0 || done > total) return fmt::format("{:>8}", HumanSize(done));
   std::string bar;

@@ -70,7 +70,7 @@ class PullDisplay : public PullProgress {
   void ForgetNotice() REQUIRES(mutex_);
   void Line(const std::string& text) REQUIRES(mutex_);
   std::string LayerLine(const Layer& layer, int columns) const;
-  // Of all that comes: the bytes, how fast, and the time left. "" as long as
+  // All that comes, in sum: bytes, how fast, and the time left. "" as long as
   // there is no telling, and once it is here.
   std::string SumLine() const REQUIRES(mutex_);
   void Draw(bool with_sum = true) REQUIRES(mutex_);

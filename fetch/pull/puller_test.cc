@@ -378,7 +378,7 @@ TEST_F(PullerTest, AnEncryptedLayerIsRefusedBeforeAnyDownload) {
   EXPECT_EQ(registry_.http().CountOf(BlobPath(0)), 0u);
 }
 
-// What has arrived is not fetched again.
+// Bytes that have arrived are not fetched again.
 
 TEST_F(PullerTest, APullGoesOnWhereAFailedOneEnded) {
   Spoil(0, [](Reply& reply) {

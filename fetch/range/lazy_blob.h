@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // LazyBlob: a blob whose bytes come when they are read.
 //
-// What is here is read from the partial file, the rest is fetched into it
+// Bytes that are here are read from the partial file, others fetched into it
 // first. Nothing of it is checked: whoever knows a digest of the bytes does
 // that, and calls Refetch() when they are others. Errors name the layer.
 // Thread-safe.

@@ -47,7 +47,7 @@ class PieceSink : public RangeSink {
   void OnRetryIn(int seconds) override { receiver_.OnRetryIn(seconds); }
   bool stopped() const override { return receiver_.stopped(); }
 
-  // Of what was claimed first, that is not here yet.
+  // The part of the first claim that is not here yet.
   PieceRun missing() const { return asked_.run(); }
 
  private:
@@ -59,7 +59,7 @@ class PieceSink : public RangeSink {
   PartialBlob::Claim asked_;
   std::vector<PartialBlob::Claim> more_;  // in order
   uint64_t position_ = 0;                 // of the next byte
-  // Of the piece at `position_`, from its beginning on; empty where that did
+  // The piece at `position_`, from its beginning on; empty where that did
   // not come.
   std::vector<std::byte> piece_;
 };

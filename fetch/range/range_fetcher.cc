@@ -20,7 +20,7 @@ constexpr size_t kMaxPrefetches = 64;
 // After a failure, doubled by each further one.
 constexpr milliseconds kFirstPause{500};
 constexpr milliseconds kLongestPause{10'000};
-// Of what is fetched while nobody waits, to begin with: who comes to wait
+// A first request while nobody waits is for so much: who comes to wait
 // should not find much under way.
 constexpr uint64_t kFirstFillShare = 1 << 20;
 
@@ -391,7 +391,7 @@ std::unique_ptr<RangeFetcher::Job> RangeFetcher::JobFor(const Want& want,
   if (run.empty()) return nullptr;
   // An error shows again when the piece is stored or read.
   auto claim = blob.bytes->ClaimMissing(run, ShareOf(want, run, priority));
-  // What only comes along is not worth a request.
+  // Pieces that only come along are not worth a request.
   if (claim && *claim && (*claim)->run().first < want.left.end) {
     return std::make_unique<Job>(*this, want.blob, priority,
                                  *std::move(*claim));

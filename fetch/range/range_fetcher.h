@@ -2,7 +2,7 @@
 // RangeFetcher: fetches the missing pieces of blobs, by ranges, over several
 // connections.
 //
-// What is wanted most comes first: what a read waits for; then what is expected
+// The most wanted comes first: what a read waits for; then what is expected
 // to be read; then, while no read waits, everything else. A want becomes closed
 // ranges of at most `most_at_once`, neighbours joined; a large one is shared
 // out among the connections. As long as a blob's server has not shown that it
@@ -52,7 +52,7 @@ struct RangeFetcherOptions {
   std::chrono::milliseconds patience{60'000};
 };
 
-// What is told of one blob, by the threads that fetch it, until the fetcher's
+// Events of one blob, from the threads that fetch it, until the fetcher's
 // end. Must not call it.
 struct RangeFetcherEvents {
   std::function<void(uint64_t bytes)> on_arrived = nullptr;  // so many more

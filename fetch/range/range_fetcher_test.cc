@@ -70,7 +70,7 @@ class FakeSource : public Source {
     return sent;
   }
 
-  // What it does in place of sending what was asked for.
+  // Called in place of sending what was asked for.
   using Answer =
       std::function<Status(uint64_t first, uint64_t end, RangeSink& sink)>;
   void AnswerBy(Answer answer) { answer_ = std::move(answer); }

@@ -50,7 +50,7 @@ class BlobTransfer : public HttpBody {
   Attempt<void> Run(const Send& send);
 
   bool done() const { return position_ >= end_; }
-  // Of the first byte that is missing.
+  // The offset of the first byte that is missing.
   uint64_t position() const { return position_; }
 
   Attempt<void> Begin(const HttpResponse& response) override;

@@ -59,7 +59,7 @@ class RegistryClient {
   };
   // A success, or TransportError; see HttpClient for `limit` and `body`.
   Attempt<HttpResponse> Fetch(const Question& question, size_t limit);
-  // Of a blob: the bytes are checked by whoever gets them.
+  // Fetches a blob, whose bytes are checked by whoever gets them.
   Attempt<HttpResponse> Stream(const Question& question, HttpBody& body);
 
  private:
@@ -81,7 +81,7 @@ class RegistryClient {
   // for who gave that answer. `scopes` as for Authenticator::Renew().
   Attempt<bool> Renew(const HttpRequest& asked, const HttpResponse& answer,
                       const Question& question, std::set<std::string>& scopes);
-  // What /v2/ has to say to somebody without a login; none where that is not
+  // The challenges of /v2/ to somebody without a login; none where that is not
   // that one is needed.
   Attempt<std::vector<Challenge>> Ping(const Question& question);
   void TellWarnings(const HttpResponse& answer);

@@ -164,7 +164,7 @@ TEST_F(RedirectTest, WhoSaysNoThereIsTakenAtItsWord) {
               HasSubstr("`docker login " + other.authority() + "`"));
 }
 
-// What strangers are not told.
+// Credentials that strangers are not told.
 
 class HiddenTest : public RegistryClientTest {
  protected:

@@ -48,7 +48,7 @@ class RegistrySource : public Source {
                     RangeSink& sink) override;
 
  private:
-  // What a question looks like while it is asked again and again.
+  // The state of a question while it is asked again and again.
   struct RetryState {
     std::function<bool()> stopped = [] { return false; };
     std::function<void(int)> on_second = [](int) {};

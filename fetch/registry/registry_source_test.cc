@@ -202,7 +202,7 @@ TEST_F(RegistrySourceTest, AHugeManifestIsRefused) {
   EXPECT_EQ(manifest.error().code(), ErrorCode::kCorrupt);
 }
 
-// What is permanent fails at once.
+// Permanent errors fail at once.
 
 TEST_F(RegistrySourceTest, NoSuchTagIsToldWithTheRegistrysWords) {
   const auto manifest = Open()->FetchManifest("nope");
@@ -241,7 +241,7 @@ TEST_F(RegistrySourceTest, NobodyThereFailsAtOnce) {
   EXPECT_EQ(slept_ms_, 0);
 }
 
-// What is transient is tried again.
+// Transient errors are tried again.
 
 TEST_F(RegistrySourceTest, AServerErrorIsTriedAgain) {
   std::atomic<int> failures = 3;

@@ -42,7 +42,7 @@ class TreeTar {
   TreeReader& reader_;
   TarWriter& tar_;
   const std::function<bool()>& stopped_;
-  // Of files with several names, the one that was written.
+  // For files with several names, the one that was written.
   std::unordered_map<uint64_t, std::string> first_names_;
 };
 
@@ -54,7 +54,7 @@ Status TreeTar::Write(Ino top, const std::string& path) {
   };
   std::vector<Folder> open;
   std::string at = path;
-  // What has been written at `at` is gone into.
+  // The directory that has been written at `at` is gone into.
   const auto write = [&](Ino ino) -> Status {
     IMGMOUNT_TRY(const Inode inode, tree_.Get(ino));
     if (auto written = WriteOne(inode, at); !written) {

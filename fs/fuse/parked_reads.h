@@ -60,7 +60,7 @@ class ParkedReads {
     std::unique_ptr<BlobWait> wait = nullptr;  // null until Park() has it
     std::optional<Status> arrival = {};
   };
-  // What arrivals refer to: a call that has begun may end after this has.
+  // State that arrivals refer to: a call that has begun may end after this has.
   struct Shelf {
     void OnArrived(uint64_t number, const Status& arrival);
     void MakeReady(uint64_t number) REQUIRES(mutex);

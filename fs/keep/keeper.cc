@@ -39,7 +39,7 @@ std::string HowItEnded(int status) {
   return fmt::format("by SIG{}", name == nullptr ? "?" : name);
 }
 
-// What came since it was last looked at. A process has one keeper at most.
+// Signals since they were last looked at. A process has one keeper at most.
 constexpr uint32_t kChild = 1;
 constexpr uint32_t kUpgrade = 2;
 constexpr uint32_t kEnd = 4;

@@ -128,7 +128,7 @@ class Meter {
   std::unordered_map<std::string_view, Worth> paths_;  // in the indexes
 };
 
-// What is seen of each of the first `layers` layers in a tree.
+// Measures what is seen of each of the first `layers` layers in a tree.
 Result<std::vector<uint64_t>> VisibleBytes(const UnionTree& tree,
                                            size_t layers) {
   std::vector<uint64_t> visible(layers);

@@ -55,7 +55,7 @@ class HiddenMeter {
  public:
   // The state as of layer 0, 1, 2 and so on, each once.
   Status Add(LayerStates& states);
-  // Of the layers so far.
+  // The sums of the layers so far.
   const std::vector<LayerBytes>& layers() const { return layers_; }
 
  private:

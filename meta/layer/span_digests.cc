@@ -100,7 +100,7 @@ Status WriteSpanDigests(const std::filesystem::path& path,
     }
     records.push_back({span.in_offset, span.in_length, Sha256(bytes)});
   }
-  // What was hashed is what the digest is of, unless somebody writes to the
+  // The hashed bytes are those of the digest, unless somebody writes to the
   // blob meanwhile, which nobody may.
   IMGMOUNT_CHECK(CheckWhole(blob, layer));
   const auto all = std::as_bytes(std::span(records));

@@ -151,7 +151,7 @@ class PartialBlob {
   UniqueFd data_;
   const uint64_t size_;
   mutable Mutex mutex_;
-  // What this object has claimed: first piece to end. The kernel's locks are
+  // This object's claims: first piece to end. The kernel's locks are
   // the object's as a whole.
   std::map<uint64_t, uint64_t> claimed_ GUARDED_BY(mutex_);
 };

@@ -297,7 +297,7 @@ TEST_F(PartialBlobTest, KilledAtAnyMomentItHasWhatItSaysItHas) {
   }
 }
 
-// What is found.
+// Files that are found.
 
 TEST_F(PartialBlobTest, ADownloadOfAnEarlierVersionGoesOn) {
   Leave(bytes_.substr(0, 5 * kPieceBytes + 7));

@@ -31,7 +31,7 @@ constexpr uint64_t kWholeAt = sizeof(PieceMapHeader);
 constexpr uint64_t kStatesAt = 64;
 static_assert(kWholeAt < kStatesAt);
 
-// Of the header's bytes, those whose locks mean something.
+// Bytes of the header whose locks mean something.
 constexpr uint64_t kFilesLockAt = 0;
 constexpr uint64_t kUsersLockAt = 1;
 
@@ -114,7 +114,7 @@ Status PieceMap::ForStates(PieceRun run, Look&& look) const {
   std::vector<std::byte> states;
   uint64_t at_a_time = kFew;
   for (uint64_t at = run.first; at < run.end; at += states.size()) {
-    // What the file lacks is not here.
+    // Pieces that the file lacks are not here.
     states.assign(std::min(at_a_time, run.end - at), std::byte{});
     IMGMOUNT_CHECK(ReadAt(fd_.get(), states, kStatesAt + at));
     if (!look(at, states)) break;

@@ -33,14 +33,14 @@ namespace imgmount {
 
 inline constexpr uint64_t kAnyNumber = ~uint64_t{0};
 
-// What the map is about: a map beside another file says nothing.
+// The blob that a map is about: a map beside another file says nothing.
 struct PieceMapSubject {
   uint64_t blob_bytes = 0;
   uint64_t data_inode = 0;  // of the file that has the blob's bytes
   bool operator==(const PieceMapSubject&) const = default;
 };
 
-// What a map's first bytes say it is about; nullopt when they are no header.
+// Reads the subject from a map's first bytes; nullopt when they are no header.
 std::optional<PieceMapSubject> ParsePieceMapHeader(
     std::span<const std::byte> bytes);
 

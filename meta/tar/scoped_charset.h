@@ -10,7 +10,7 @@ namespace imgmount {
 
 class ScopedCharset {
  public:
-  // Of a locale: "C", "C.UTF-8". Where there is no such locale, nothing
+  // The name of a locale: "C", "C.UTF-8". Where there is none such, nothing
   // changes.
   explicit ScopedCharset(const char* locale)
       : locale_(::newlocale(LC_CTYPE_MASK, locale, nullptr)),

@@ -91,7 +91,7 @@ Result<TarWriter> TarWriter::Open(int fd) {
   TarWriter tar(archive_write_new());
   struct archive* const writer = tar.writer_.get();
   archive_write_set_format_pax(writer);
-  // Of the two ways that libarchive knows, the one that all others read.
+  // libarchive knows two ways; this is the one that all others read.
   if (archive_write_set_options(writer, "pax:xattrheader=SCHILY") !=
       ARCHIVE_OK) {
     return tar.Failed();
