@@ -7,13 +7,13 @@
 
 #include "fs/export/tree_tar.h"
 #include "meta/base/file.h"
-#include "meta/cli/command_line.h"
 #include "meta/cli/interrupt.h"
 #include "meta/diff/tree_lookup.h"
 #include "meta/image/layer_suffix.h"
 #include "tools/image_options.h"
 #include "tools/image_side.h"
 #include "tools/local_image.h"
+#include "tools/run_tool.h"
 
 namespace imgmount {
 namespace {
@@ -100,15 +100,8 @@ Status Run(const Arguments& args, const ToolIo& io) {
 }  // namespace
 
 int ImgexportMain(std::vector<std::string> args, const ToolIo& io) {
-  CLI::App app("Write the files of an image as a tar.", kTool);
-  Arguments arguments;
-  Declare(app, arguments);
-  if (const auto done = ParseCommandLine(app, std::move(args), io)) {
-    return *done;
-  }
-  const Status status = Run(arguments, io);
-  if (status) return 0;
-  return arguments.image_options.ReportFailure(io, kTool, status.error());
+  return RunTool(kTool, "Write the files of an image as a tar.",
+                 std::move(args), io, Declare, Run);
 }
 
 }  // namespace imgmount

@@ -27,7 +27,6 @@
 #include "fs/view/composed_fs.h"
 #include "fs/view/image_views.h"
 #include "meta/base/file.h"
-#include "meta/cli/command_line.h"
 #include "meta/cli/interrupt.h"
 #include "meta/image/layer_suffix.h"
 #include "meta/image/manifest.h"
@@ -37,6 +36,7 @@
 #include "meta/text/quantities.h"
 #include "tools/image_options.h"
 #include "tools/local_image.h"
+#include "tools/run_tool.h"
 
 namespace imgmount {
 namespace {
@@ -435,17 +435,8 @@ Status Run(const Arguments& args, const ToolIo& io) {
 }  // namespace
 
 int ImgmountMain(std::vector<std::string> args, const ToolIo& io) {
-  CLI::App app("Mount a container image as a read-only directory", kTool);
-  Arguments arguments;
-  Declare(app, arguments);
-  if (const auto done = ParseCommandLine(app, std::move(args), io)) {
-    return *done;
-  }
-  const Status status = Run(arguments, io);
-  if (!status) {
-    return arguments.image_options.ReportFailure(io, kTool, status.error());
-  }
-  return 0;
+  return RunTool(kTool, "Mount a container image as a read-only directory",
+                 std::move(args), io, Declare, Run);
 }
 
 }  // namespace imgmount
