@@ -112,6 +112,12 @@ void ImageOptions::AddTo(CLI::App& app) {
       ->check(CLI::Range(1, 64))
       ->type_name("N")
       ->capture_default_str();
+  app.add_option("--max-connections-per-layer", max_connections_per_layer,
+                 "Connections over which a layer of 32 MiB or more comes at a "
+                 "time")
+      ->check(CLI::Range(1, 16))
+      ->type_name("N")
+      ->capture_default_str();
   app.add_option(
          "--pull-progress-timeout", pull_progress_timeout,
          "Ask a server that sends less than 1 KiB in so long, such as 5m, "
@@ -139,6 +145,7 @@ Result<FetchConfig> ImageOptions::Config(const ToolIo& io,
       .pull = pull,
       .offline = offline,
       .pull_options = {.max_concurrent_downloads = max_concurrent_downloads,
+                       .max_connections_per_layer = max_connections_per_layer,
                        .cancel = &cancel},
       .listener = MakeProgress(io.err, /*is_terminal=*/false, STDERR_FILENO,
                                progress, quiet),

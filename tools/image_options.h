@@ -34,6 +34,7 @@ struct ImageOptions {
   PullPolicy pull = PullPolicy::kMissing;
   bool offline = false;
   int max_concurrent_downloads = 3;
+  int max_connections_per_layer = 4;
   ProgressStyle progress = ProgressStyle::kAuto;
   bool quiet = false;
 

@@ -18,7 +18,7 @@ bool IsComplete(const NamedImage& named, const ResolvedImage& resolved) {
   }
   const auto& layers = resolved.image.manifest.layers;
   return std::all_of(layers.begin(), layers.end(), [&](const Descriptor& it) {
-    return named.pull_options.leave.contains(it.digest) ||
+    return named.pull_options.Leaves(it.digest) ||
            (named.cache.HasBlob(it.digest) &&
             HasDerivedFiles(named.cache, it.digest));
   });

@@ -112,11 +112,12 @@ Result<std::shared_ptr<const LazyLayers>> PullLazily(
     return nullptr;
   }
   TocIndexing indexing(named, std::move(to_index), options);
-  named.pull_options.leave = lazy;
+  named.pull_options.leave.assign(lazy.begin(), lazy.end());
   IMGMOUNT_CHECK(PullMissing(named, resolved, text, progress));
   IMGMOUNT_TRY(const std::set<Digest> failed, indexing.Finish());
   if (!failed.empty()) {
-    for (const Digest& layer : failed) named.pull_options.leave.erase(layer);
+    std::erase_if(named.pull_options.leave,
+                  [&](const Digest& layer) { return failed.contains(layer); });
     IMGMOUNT_CHECK(PullMissing(named, resolved, text, progress));
   }
   if (named.pull_options.leave.empty()) return nullptr;

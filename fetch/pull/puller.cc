@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <exception>
 #include <filesystem>
 #include <functional>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "fetch/pull/layer_pull.h"
+#include "fetch/range/range_fetcher.h"
 #include "meta/base/mutex.h"
 #include "meta/store/layer_facts.h"
 #include "meta/store/layer_store.h"
@@ -215,7 +217,7 @@ Status Pull(Source& source, const ResolvedImage& resolved,
   const bool named =
       source.in_place() || IsNamed(cache, name, resolved.published);
   std::erase_if(jobs, [&](const LayerJob& job) {
-    return options.leave.contains(job.layer->digest);
+    return options.Leaves(job.layer->digest);
   });
   std::vector<LayerJob> missing;
   for (const LayerJob& job : jobs) {
@@ -235,12 +237,18 @@ Status Pull(Source& source, const ResolvedImage& resolved,
 
   const auto pull = [&](const std::vector<LayerJob>& these) {
     JobRunner runner(options.cancel);
+    const size_t most =
+        static_cast<size_t>(std::max(options.max_connections_per_layer, 1));
+    // Whom to ask again, and how often, is the source's to say.
+    RangeFetcher fetcher({.connections = threads * most,
+                          .patience = std::chrono::milliseconds(0)});
     return runner.Run(these.size(), threads, [&](size_t i) -> Status {
       const Descriptor& layer = *these[i].layer;
+      const size_t connections = layer.size < options.large_layer ? 1 : most;
       auto pulled =
-          LayerPull(source, cache, layer, *these[i].diff_id, observer, [&] {
-            return runner.stopped();
-          }).Run();
+          LayerPull(source, cache, fetcher, layer, *these[i].diff_id,
+                    connections, observer, [&] { return runner.stopped(); })
+              .Run();
       if (pulled) return {};
       return Failure(std::move(pulled).error().In(
           "layer " + std::string(layer.digest.short_hex())));

@@ -6,8 +6,10 @@
 #ifndef IMGMOUNT_FETCH_PULL_PULLER_H_
 #define IMGMOUNT_FETCH_PULL_PULLER_H_
 
-#include <set>
+#include <algorithm>
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "fetch/source/pull_observer.h"
 #include "fetch/source/source.h"
@@ -21,11 +23,17 @@ namespace imgmount {
 
 struct PullOptions {
   Platform platform = Platform::OfThisMachine();  // as for Resolve()
-  int max_concurrent_downloads = 3;
+  int max_concurrent_downloads = 3;               // layers
+  int max_connections_per_layer = 4;
+  // Smaller layers come over one connection.
+  uint64_t large_layer = 32 << 20;
   const CancelFlag* cancel = nullptr;  // may be null
   // Layers that are left where they are, as whoever reads them fetches them;
   // where there are any no tree is made.
-  std::set<Digest> leave = {};
+  std::vector<Digest> leave = {};
+  bool Leaves(const Digest& layer) const {
+    return std::find(leave.begin(), leave.end(), layer) != leave.end();
+  }
 };
 
 // An image's documents, from the cache, else from the source into the cache;

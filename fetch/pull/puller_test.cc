@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cstring>
 #include <fstream>
 #include <map>
 #include <set>
@@ -15,6 +16,7 @@
 #include "fetch/find/pull_image.h"
 #include "fetch/find/resolve_image.h"
 #include "meta/base/mutex.h"
+#include "meta/partial/partial_blob.h"
 #include "meta/store/layer_store.h"
 #include "tests/support/fake_registry.h"
 #include "tests/support/tar_builder.h"
@@ -108,6 +110,34 @@ class PullerTest : public ::testing::Test {
   }
   fs::path Partial(size_t layer) const {
     return InCache("imgmount/partial") / image_.layer_digest(layer).hex();
+  }
+  std::shared_ptr<PartialBlob> OpenPartial(size_t layer) const {
+    auto blob = PartialBlob::Open(Partial(layer), image_.layers[layer].size(),
+                                  PartialBlob::Mode::kMake);
+    EXPECT_TRUE(blob) << blob.error().message();
+    return *std::move(blob);
+  }
+  // Puts the pieces there, as a mount would.
+  void Store(size_t layer, PieceRun run) const {
+    const auto partial = OpenPartial(layer);
+    const auto claim = partial->ClaimAll(run);
+    ASSERT_TRUE(claim && *claim);
+    const std::string& bytes = image_.layers[layer];
+    ASSERT_TRUE(partial->Store(
+        **claim, run.first,
+        std::as_bytes(std::span(bytes).subspan(
+            run.first_byte(), std::min(run.count() * kPieceBytes,
+                                       bytes.size() - run.first_byte())))));
+  }
+  // Of the requests for a layer, in their order.
+  std::vector<std::string> RangesOf(size_t layer) {
+    std::vector<std::string> ranges;
+    for (const Request& request : registry_.http().requests()) {
+      if (request.target == BlobPath(layer)) {
+        ranges.push_back(request.Header("range"));
+      }
+    }
+    return ranges;
   }
   // Spoils the answers about one layer.
   void Spoil(size_t layer, std::function<void(Reply&)> spoil) {
@@ -390,19 +420,96 @@ TEST_F(PullerTest, APullGoesOnWhereAFailedOneEnded) {
   });
   const auto failed = Pull(Name());
   ASSERT_FALSE(failed);
-  ASSERT_TRUE(fs::exists(Partial(0)));
-  EXPECT_EQ(fs::file_size(Partial(0)), 1'500'000u);
+  const uint64_t pieces = 1'500'000 / kPieceBytes;
+  {
+    const auto partial = OpenPartial(0);
+    EXPECT_EQ(partial->CountHere(partial->all()), pieces);
+  }
 
   registry_.Intercept({});
   const auto pulled = Pull(Name());
   ASSERT_TRUE(pulled) << pulled.error().message();
+  EXPECT_EQ(RangesOf(0).back(), fmt::format("bytes={}-", pieces * kPieceBytes));
+  EXPECT_TRUE(HasLayer(0));
+}
+
+TEST_F(PullerTest, GapsAloneAreFetched) {
+  ASSERT_TRUE(Cache::Open(config_.cache_folder));
+  Store(0, {2, 4});
+  Store(0, {5, 30});
+  const auto pulled = Pull(Name());
+  ASSERT_TRUE(pulled) << pulled.error().message();
+  EXPECT_THAT(RangesOf(0),
+              ElementsAre("bytes=0-131071", "bytes=262144-327679",
+                          fmt::format("bytes={}-", 30 * kPieceBytes)));
+  EXPECT_TRUE(HasLayer(0));
+  EXPECT_THAT(Names(InCache("imgmount/partial")), IsEmpty());
+}
+
+TEST_F(PullerTest, PiecesThatAnotherFetchesAreWaitedFor) {
+  ASSERT_TRUE(Cache::Open(config_.cache_folder));
+  const auto partial = OpenPartial(0);
+  auto claim = partial->ClaimMissing({0, 2}, 2);
+  ASSERT_TRUE(claim && *claim);
+  Spoil(0, [&](Reply&) {
+    const auto bytes = std::as_bytes(std::span(image_.layers[0]));
+    EXPECT_TRUE(partial->Store(**claim, 0, bytes.first(2 * kPieceBytes)));
+    claim->reset();
+  });
+  const auto pulled = Pull(Name());
+  ASSERT_TRUE(pulled) << pulled.error().message();
+  EXPECT_THAT(RangesOf(0), ElementsAre("bytes=131072-"));
+  EXPECT_TRUE(HasLayer(0));
+}
+
+TEST_F(PullerTest, ALargeLayerComesOverSeveralConnections) {
+  constexpr size_t kConnections = 4;
+  config_.pull_options.large_layer = 4 << 20;
+  config_.pull_options.max_connections_per_layer = kConnections;
+  const TestImage image(
+      {TarBuilder().File("large", RandomBytes(9 << 20, 1)).Build()});
+  registry_.AddImage("app", "large", image);
+  const std::string path = FakeRegistry::BlobPath("app", image.layer_digest(0));
+  Mutex mutex;
+  CondVar changed;
   std::vector<std::string> ranges;
-  for (const Request& request : registry_.http().requests()) {
-    if (request.target == BlobPath(0)) {
-      ranges.push_back(request.Header("range"));
-    }
+  // The first is answered at once, as it tells whether there are ranges; then
+  // nobody until there are as many as there may be.
+  registry_.Intercept([&](const Request& request) -> std::optional<Reply> {
+    if (request.target != path) return {};
+    const MutexLock lock(mutex);
+    ranges.push_back(request.Header("range"));
+    changed.NotifyAll();
+    const size_t awaited = ranges.size() == 1 ? 1 : kConnections + 1;
+    while (ranges.size() < awaited) changed.Wait(mutex);
+    return {};
+  });
+  const auto pulled = Pull(Name("large"));
+  ASSERT_TRUE(pulled) << pulled.error().message();
+  uint64_t asked = 0;
+  for (const std::string& range : ranges) {
+    const size_t dash = range.find('-');
+    const uint64_t first = std::stoul(range.substr(std::strlen("bytes=")));
+    const std::string last = range.substr(dash + 1);
+    asked +=
+        (last.empty() ? image.layers[0].size() : std::stoul(last) + 1) - first;
   }
-  EXPECT_EQ(ranges.back(), "bytes=1500000-");
+  EXPECT_EQ(asked, image.layers[0].size()) << "no byte twice";
+}
+
+TEST_F(PullerTest, OneConnectionAsksForAllAtOnce) {
+  config_.pull_options.large_layer = 1;
+  config_.pull_options.max_connections_per_layer = 1;
+  ASSERT_TRUE(Pull(Name()));
+  EXPECT_THAT(RangesOf(0), ElementsAre(""));
+}
+
+TEST_F(PullerTest, ALargeLayerOfAServerWithoutRangesComesAsAWhole) {
+  config_.pull_options.large_layer = 1;
+  Spoil(0, [&](Reply& reply) { reply = Reply{.body = image_.layers[0]}; });
+  const auto pulled = Pull(Name());
+  ASSERT_TRUE(pulled) << pulled.error().message();
+  EXPECT_EQ(RangesOf(0).size(), 1u);
   EXPECT_TRUE(HasLayer(0));
 }
 
@@ -434,7 +541,7 @@ TEST_F(PullerTest, WhatIsReadBackIsNotToldAsDownloading) {
   ASSERT_TRUE(Pull(Name()));
   const auto& told = observer_.downloaded[image_.layer_digest(0)];
   ASSERT_THAT(told, Not(IsEmpty()));
-  EXPECT_EQ(told.front(), 1'500'000u);
+  EXPECT_EQ(told.front(), 1'500'000 / kPieceBytes * kPieceBytes);
   EXPECT_TRUE(std::is_sorted(told.begin(), told.end()));
   EXPECT_EQ(told.back(), layer.size());
   EXPECT_THAT(observer_.steps[image_.layer_digest(0)],

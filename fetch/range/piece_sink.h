@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "fetch/source/source.h"
@@ -32,7 +33,9 @@ class PieceReceiver {
   virtual Status OnReached(uint64_t piece) = 0;
   // So many bytes of it are here now, and the claim on it has ended.
   virtual void OnStored(uint64_t piece, uint64_t bytes) = 0;
+  // See BlobSink.
   virtual void OnRetryIn(int seconds) = 0;
+  virtual void OnNotice(const std::string& text) = 0;
   virtual bool stopped() const = 0;
 };
 
@@ -45,6 +48,7 @@ class PieceSink : public RangeSink {
   Status Begin(uint64_t first, uint64_t end) override;
   Status Write(std::span<const std::byte> bytes) override;
   void OnRetryIn(int seconds) override { receiver_.OnRetryIn(seconds); }
+  void OnNotice(const std::string& text) override { receiver_.OnNotice(text); }
   bool stopped() const override { return receiver_.stopped(); }
 
   // The part of the first claim that is not here yet.

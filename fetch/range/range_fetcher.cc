@@ -34,17 +34,21 @@ uint64_t InPieces(uint64_t bytes) {
 class RangeFetcher::Blob {
  public:
   Blob(Source& from, Descriptor what, std::shared_ptr<PartialBlob> into,
-       Events whom)
+       Events whom, size_t connections_at_most, bool is_asked_for_at_once)
       : source(from),
         descriptor(std::move(what)),
         bytes(std::move(into)),
         events(std::move(whom)),
+        most_connections(connections_at_most),
+        asked_for_at_once(is_asked_for_at_once),
         limit(bytes->all().end) {}
 
   Source& source;
   const Descriptor descriptor;
   const std::shared_ptr<PartialBlob> bytes;
   const Events events;
+  const size_t most_connections;
+  const bool asked_for_at_once;  // all that is missing from some piece on
 
   bool removed = false;
   uint64_t limit;  // a piece
@@ -167,6 +171,10 @@ class RangeFetcher::Job : public PieceReceiver {
     if (blob->events.on_retry_in) blob->events.on_retry_in(seconds);
   }
 
+  void OnNotice(const std::string& text) override {
+    if (blob->events.on_notice) blob->events.on_notice(text);
+  }
+
   bool stopped() const override {
     const MutexLock lock(fetcher_.mutex_);
     return Stopped();
@@ -205,9 +213,10 @@ RangeFetcher::~RangeFetcher() {
 
 std::shared_ptr<RangeFetcher::Blob> RangeFetcher::Add(
     Source& source, const Descriptor& descriptor,
-    std::shared_ptr<PartialBlob> bytes, Events events) {
-  return std::make_shared<Blob>(source, descriptor, std::move(bytes),
-                                std::move(events));
+    std::shared_ptr<PartialBlob> bytes, Events events, size_t connections) {
+  return std::make_shared<Blob>(
+      source, descriptor, std::move(bytes), std::move(events),
+      connections == 0 ? options_.connections : connections, connections == 1);
 }
 
 void RangeFetcher::Remove(const std::shared_ptr<Blob>& blob) {
@@ -383,6 +392,7 @@ std::unique_ptr<RangeFetcher::Job> RangeFetcher::PickJob(Calls& calls) {
 std::unique_ptr<RangeFetcher::Job> RangeFetcher::JobFor(const Want& want,
                                                         Priority priority) {
   const Blob& blob = *want.blob;
+  if (blob.connections >= blob.most_connections) return nullptr;
   if (!blob.knows_ranges && blob.connections > 0) return nullptr;
   if (Clock::now() < blob.not_before) return nullptr;
   PieceRun may{0, blob.limit};
@@ -425,10 +435,12 @@ PieceRun RangeFetcher::Join(const Want& want) const {
 uint64_t RangeFetcher::ShareOf(const Want& want, PieceRun run,
                                Priority priority) const {
   const uint64_t most = InPieces(options_.most_at_once);
+  const size_t connections = want.blob->most_connections;
   if (priority == Priority::kFill) return std::min(fill_share_, most);
-  if (options_.connections <= 1) return most;
+  if (want.blob->asked_for_at_once) return run.count();
+  if (connections <= 1) return most;
   const uint64_t here = want.blob->bytes->CountHere(run).value_or(0);
-  const uint64_t share = (run.count() - here) / (2 * options_.connections);
+  const uint64_t share = (run.count() - here) / (2 * connections);
   return std::min(std::max(share, InPieces(options_.share_at_least)), most);
 }
 

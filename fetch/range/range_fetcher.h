@@ -27,6 +27,7 @@
 #include <list>
 #include <memory>
 #include <optional>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -56,8 +57,10 @@ struct RangeFetcherOptions {
 // end. Must not call it.
 struct RangeFetcherEvents {
   std::function<void(uint64_t bytes)> on_arrived = nullptr;  // so many more
+  // See BlobSink.
   std::function<void(int seconds)> on_retry_in = nullptr;
-  std::function<bool()> stopped = nullptr;  // see BlobSink
+  std::function<void(const std::string& text)> on_notice = nullptr;
+  std::function<bool()> stopped = nullptr;
 };
 
 class RangeFetcher {
@@ -75,10 +78,11 @@ class RangeFetcher {
   RangeFetcher(const RangeFetcher&) = delete;
   RangeFetcher& operator=(const RangeFetcher&) = delete;
 
-  // The source outlives the fetcher.
+  // The source outlives the fetcher. The blob gets so many of its connections
+  // at most (0: any number); one alone asks for all that follows at once.
   std::shared_ptr<Blob> Add(Source& source, const Descriptor& descriptor,
                             std::shared_ptr<PartialBlob> bytes,
-                            Events events = {});
+                            Events events = {}, size_t connections = 0);
   // It is not wanted any more: nobody is called.
   void Remove(const std::shared_ptr<Blob>& blob);
 

@@ -111,6 +111,18 @@ class LazyMounts(LazyLayers):
         self.out_of("imgcache", "verify")
         self.assertEqual(self.hub.sent[self.path], self.layer["size"])
 
+    def test_a_pull_beside_a_mount_fetches_the_rest(self):
+        folder = self.mount_lazily()
+        self.read(folder, "d/0")
+        self.out_of("imgpull", "-q", self.image)
+        self.assertTrue(self.layer_blob().exists())
+        self.assertEqual(self.hub.sent[self.path], self.layer["size"],
+                         "each byte once")
+        for name, content in self.files.items():
+            self.assertEqual(self.read(folder, name), content, name)
+        self.unmount(folder)
+        self.out_of("imgcache", "verify")
+
     def test_a_server_without_ranges(self):
         self.hub.answer = lambda request: self.hub.truth(request.path)
         folder = self.mount_lazily()
