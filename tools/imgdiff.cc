@@ -20,6 +20,7 @@
 #include "meta/changes/git_patch.h"
 #include "meta/changes/html_report.h"
 #include "meta/cli/command_line.h"
+#include "meta/cli/help_format.h"
 #include "meta/cli/interrupt.h"
 #include "meta/cli/pager.h"
 #include "meta/cli/terminal.h"
@@ -107,19 +108,14 @@ struct Arguments {
   std::vector<std::string> ignore;
 };
 
-class HelpFormat : public CLI::Formatter {
- public:
-  std::string make_usage(const CLI::App* /*app*/,
-                         std::string /*name*/) const override {
-    return "Usage: imgdiff [OPTIONS] A B\n"
-           "       imgdiff [OPTIONS] IMAGE[@N]\n";
-  }
-};
+constexpr char kUsage[] =
+    "Usage: imgdiff [OPTIONS] A B\n"
+    "       imgdiff [OPTIONS] IMAGE[@N]\n";
 
 void Declare(CLI::App& app, Arguments& args) {
-  app.formatter(std::make_shared<HelpFormat>());
+  app.formatter(std::make_shared<HelpFormat>(kUsage));
   app.footer(kFooter);
-  app.add_option("OPERAND", args.operands, "What to compare")
+  app.add_option("A", args.operands, "An image, IMAGE@N or a directory")
       ->expected(1, 2)
       ->required()
       ->type_name("");

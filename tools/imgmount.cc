@@ -27,6 +27,7 @@
 #include "fs/view/composed_fs.h"
 #include "fs/view/image_views.h"
 #include "meta/base/file.h"
+#include "meta/cli/help_format.h"
 #include "meta/cli/interrupt.h"
 #include "meta/image/layer_suffix.h"
 #include "meta/image/manifest.h"
@@ -96,7 +97,7 @@ Examples:
   imgmount oci:build/image:latest@2 /mnt/asof2
   imgmount --layer 2 nginx /mnt/layer2
   imgmount --all nginx /mnt/nginx
-  diff -r /mnt/nginx/asof/03 /mnt/nginx/asof/04
+  diff -r --no-dereference /mnt/nginx/asof/03 /mnt/nginx/asof/04
   imgmount --provenance nginx /mnt/nginx
   getfattr -d /mnt/nginx/etc/passwd
   imgmount -l
@@ -145,19 +146,14 @@ struct Arguments {
   }
 };
 
-class HelpFormat : public CLI::Formatter {
- public:
-  std::string make_usage(const CLI::App* /*app*/,
-                         std::string /*name*/) const override {
-    return "Usage: imgmount [OPTIONS] IMAGE DIR\n"
-           "       imgmount --explain IMAGE\n"
-           "       imgmount -u DIR...\n"
-           "       imgmount -l\n";
-  }
-};
+constexpr char kUsage[] =
+    "Usage: imgmount [OPTIONS] IMAGE DIR\n"
+    "       imgmount --explain IMAGE\n"
+    "       imgmount -u [--lazy] DIR... | --all\n"
+    "       imgmount -l [--json]\n";
 
 void Declare(CLI::App& app, Arguments& args) {
-  app.formatter(std::make_shared<HelpFormat>());
+  app.formatter(std::make_shared<HelpFormat>(kUsage));
   app.footer(kFooter);
   app.add_option("IMAGE", args.image, "The image to mount");
   app.add_option("DIR", args.directory, "Where to mount it");
@@ -221,7 +217,34 @@ Status UnmountDirectory(const std::string& directory) {
     return Fail(ErrorCode::kMount,
                 directory + ": no image is mounted there; see imgmount -l");
   }
-  return UnmountPoint(*point, Unmount::kNow);
+  return UnmountPoint(*point, how);
+}
+
+// What this user may unmount; what was mounted last comes first.
+Result<std::vector<std::string>> AllMountPoints() {
+  IMGMOUNT_TRY(const auto table, ReadMountTable());
+  std::vector<std::string> points;
+  for (auto mount = table.rbegin(); mount != table.rend(); ++mount) {
+    if (mount->is_ours() && (::geteuid() == 0 || mount->owner == ::geteuid())) {
+      points.push_back(mount->point);
+    }
+  }
+  return points;
+}
+
+Status UnmountAsAsked(const Arguments& args, const ToolIo& io) {
+  std::vector<std::string> points = args.operands();
+  if (points.empty() != args.all) {
+    return Fail(ErrorCode::kUsage, "-u needs each DIR or --all");
+  }
+  if (args.all) {
+    IMGMOUNT_TRY(points, AllMountPoints());
+  }
+  const auto how = args.lazy ? Unmount::kLazy : Unmount::kNow;
+  return ForEach(
+      points,
+      [how](const std::string& point) { return UnmountDirectory(point, how); },
+      io, kTool);
 }
 
 // One image, or with --platform all one for each platform that can be had.
@@ -410,9 +433,10 @@ Status Run(const Arguments& args, const ToolIo& io) {
                 fmt::format("unexpected argument {} with {}", args.image,
                             args.list ? "--list" : "--unmount"));
   }
-  if (args.list) return ListMounts(io);
-  if (!args.unmount.empty()) {
-    return ForEach(args.unmount, UnmountDirectory, io, kTool);
+  if (args.list) return ListMounts(args, io);
+  if (!args.more.empty()) {
+    return Fail(ErrorCode::kUsage, "unexpected argument " + args.more.front() +
+                                       "; see imgmount --help");
   }
   if (args.explain) {
     if (args.image.empty()) {

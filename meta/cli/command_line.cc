@@ -7,6 +7,7 @@
 
 #include "meta/cli/app_lookup.h"
 #include "meta/cli/completion.h"
+#include "meta/cli/help_format.h"
 #include "meta/cli/man_page.h"
 #include "meta/cli/suggest.h"
 
@@ -80,7 +81,10 @@ std::optional<int> ParseCommandLine(CLI::App& app,
                                     std::vector<std::string> args,
                                     const ToolIo& io, int usage_status) {
   const std::string& tool = app.get_name();
-  app.set_version_flag("--version", tool + " " IMGMOUNT_VERSION);
+  app.set_version_flag("--version", tool + " " IMGMOUNT_VERSION,
+                       "Print the version");
+  app.get_help_ptr()->description("Print this help");
+  UseHelpFormat(app);
   if (args == std::vector<std::string>{"--generate", "man"}) {
     io.out << ManPage(app);
     return 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "meta/cli/completion.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <CLI/CLI.hpp>
@@ -8,13 +9,17 @@
 namespace imgmount {
 namespace {
 
+using ::testing::HasSubstr;
+
 class CompletionTest : public ::testing::Test {
  protected:
   CompletionTest() {
     tool_.add_option("IMAGE", image_);
     tool_.add_option("DIR", folder_);
-    tool_.add_option("-u,--unmount", folders_, "Unmount");
+    tool_.add_flag("-u,--unmount", flag_, "Unmount");
     tool_.add_option("--log", text_, "Log there")->type_name("FILE");
+    tool_.add_option("-o,--options", text_, "Options");
+    tool_.add_option("--platform", text_, "Platform");
     tool_.add_option("--raw", text_, "Raw")
         ->check(CLI::IsMember({"manifest", "config"}));
     tool_.add_flag("-q,--quiet", flag_, "Say nothing");
@@ -29,7 +34,6 @@ class CompletionTest : public ::testing::Test {
   CLI::App commands_{"Does many things.", "many"};
   std::string image_;
   std::string folder_;
-  std::vector<std::string> folders_;
   std::string text_;
   bool flag_ = false;
   std::vector<std::string> images_;
@@ -38,6 +42,7 @@ class CompletionTest : public ::testing::Test {
 TEST_F(CompletionTest, OffersArgumentsByTheirPlace) {
   EXPECT_EQ(Of({""}), ":images\n");
   EXPECT_EQ(Of({"-q", "ngi"}), ":images\n");
+  EXPECT_EQ(Of({"oci"}), ":images\noci:\noci-archive:\n");
   EXPECT_EQ(Of({"nginx", ""}), ":folders\n");
   EXPECT_EQ(Of({"--log", "x", "--", "nginx", ""}), ":folders\n");
   EXPECT_EQ(Of({"nginx", "/mnt", ""}), "");
@@ -51,9 +56,13 @@ TEST_F(CompletionTest, OffersOptionsWithWhatTheyDo) {
 
 TEST_F(CompletionTest, OffersTheValuesOfAnOption) {
   EXPECT_EQ(Of({"--unmount", ""}), ":mounts\n");
+  EXPECT_EQ(Of({"-u", "--quiet", ""}), ":mounts\n");
   EXPECT_EQ(Of({"-u", ""}), ":mounts\n");
   EXPECT_EQ(Of({"-u", "/mnt/a", ""}), ":mounts\n");
   EXPECT_EQ(Of({"--log", ""}), ":files\n");
+  EXPECT_THAT(Of({"--platform", ""}), HasSubstr("linux/arm64\n"));
+  EXPECT_THAT(Of({"-o", "noexec,"}), HasSubstr("\nnoexec,allow_root\n"));
+  EXPECT_THAT(Of({"--options=dev,"}), HasSubstr("--options=dev,suid\n"));
   EXPECT_EQ(Of({"--raw", ""}), "manifest\nconfig\n");
   EXPECT_EQ(Of({"--raw=m"}), "--raw=manifest\n--raw=config\n");
   EXPECT_EQ(Of({"--nothing=m"}), "");

@@ -8,6 +8,8 @@
 #include <sstream>
 #include <string_view>
 
+#include "meta/cli/app_lookup.h"
+
 namespace imgmount {
 namespace {
 
@@ -132,9 +134,8 @@ std::string OptionNames(const CLI::Option& option) {
   };
   for (const std::string& name : option.get_snames()) add("-" + name);
   for (const std::string& name : option.get_lnames()) add("--" + name);
-  if (option.get_items_expected_max() > 0) {
-    names += " \\fI" + Escaped(option.get_type_name()) + "\\fR";
-  }
+  const std::string value = ValueOf(option).name;
+  if (!value.empty()) names += " \\fI" + Escaped(value) + "\\fR";
   return names;
 }
 
@@ -144,8 +145,9 @@ std::string Options(const CLI::App& app) {
     if (option->get_positional() || option->get_group().empty()) continue;
     out += ".TP\n" + OptionNames(*option) + '\n' +
            Escaped(option->get_description()) + '\n';
-    const std::string standard = option->get_default_str();
-    if (!standard.empty()) out += "Default: " + Escaped(standard) + ".\n";
+    const std::string values =
+        ValueText(ValueOf(*option), option->get_default_str());
+    if (!values.empty()) out += Escaped("(" + values + ")") + '\n';
   }
   return out;
 }

@@ -34,7 +34,7 @@ class Manuals(Installed):
                 for name in self.OPTION.findall(re.split(r"\s{2,}", line.strip())[0])}
 
     def commands(self, tool):
-        _, _, rest = self.out_of(tool, "--help").partition("\nSubcommands:\n")
+        _, _, rest = self.out_of(tool, "--help").partition("\nCommands:\n")
         return [line.split()[0] for line in rest.split("\n\n")[0].splitlines() if line.strip()]
 
     def test_every_option_is_in_the_manual_and_the_reverse(self):
@@ -48,6 +48,15 @@ class Manuals(Installed):
                 re.sub(r"\\f[BIR]", " ", line).replace("\\-", "-"))}
             self.assertGreater(len(expected), 3, tool)
             self.assertEqual(found, expected, tool)
+
+    def test_help_fits_a_terminal_and_has_no_words_of_the_parser(self):
+        for tool in TOOLS:
+            for command in [[], *([c] for c in self.commands(tool))]:
+                text = self.out_of(tool, *command, "--help")
+                for line in text.splitlines():
+                    self.assertLessEqual(len(line), 80, line)
+                self.assertNotRegex(
+                    text, r"INT\b|TEXT|REQUIRED|Excludes|:\{|\{false|Positionals|OPERAND")
 
     def test_they_are_well_formed(self):
         pages = list((self.prefix / "share/man").glob("man*/*"))
@@ -115,8 +124,18 @@ class Bash(Completion):
         self.assertEqual(self.complete("imghistory --no-t"), ["--no-trunc"])
         self.assertEqual(self.complete("imgcache pr"), ["prune"])
         self.assertEqual(self.complete("imgcache prune --older"), ["--older-than"])
-        self.assertEqual(self.complete("imginspect --raw "), ["manifest", "config"])
+        self.assertEqual(self.complete("imginspect --raw "), ["manifest", "config", "index"])
         self.assertEqual(self.complete("imginspect --id=m"), ["manifest"])
+        self.assertEqual(self.complete("imgmount -o noexec,allow_"),
+                         ["noexec,allow_other", "noexec,allow_root"])
+        self.assertEqual(self.complete("imgdiff --ignore mtime,o"), ["mtime,owner"])
+        self.assertIn("linux/arm64", self.complete("imgpull --platform linux/a"))
+
+    def test_offers_states_and_what_stands_behind_transports(self):
+        self.assertEqual(self.complete("imgdiff nginx:1.25@"), ["1.25@0"])
+        self.assertEqual(self.complete("imgpull oci-"), ["oci-archive:"])
+        self.assertEqual(self.complete("imgpull oci:lay"), ["layout"])
+        self.assertEqual(self.complete("imgcat oci-archive:arch"), ["archive.tar"])
 
 
 class Fish(Completion):
@@ -140,7 +159,9 @@ class Fish(Completion):
     def test_offers_options_commands_and_choices(self):
         self.assertEqual(self.complete("imghistory --no-t"), ["--no-trunc"])
         self.assertEqual(self.complete("imgcache pr"), ["prune"])
-        self.assertEqual(self.complete("imginspect --raw "), ["config", "manifest"])
+        self.assertEqual(self.complete("imginspect --raw "), ["config", "index", "manifest"])
+        self.assertEqual(self.complete("imgdiff nginx:1.25@"), ["nginx:1.25@0"])
+        self.assertEqual(self.complete("imgpull oci:lay"), ["oci:layout/"])
         self.assertIn("--provenance", self.complete("imgmount --"))
 
 
@@ -171,7 +192,9 @@ class Zsh(Completion):
     def test_offers_options_commands_and_choices(self):
         self.check("imghistory --no-t", "--no-trunc")
         self.check("imgcache pr", "prune")
-        self.check("imginspect --raw ", "config", "manifest")
+        self.check("imginspect --raw ", "config", "manifest", "index")
+        self.check("imgdiff nginx:1.25@", "nginx:1.25@0")
+        self.check("imgpull oci:lay", "oci:layout")
         self.check("imgmount --", "--provenance", "Tell in xattrs")
 
 

@@ -2,6 +2,27 @@
 # bash completion for imgmount and its tools. The tools say what fits
 # (TOOL --complete WORDS...); images are those of the cache.
 
+# Sets `found` to what `current` may become: a path behind a transport, a state
+# of a cached image, or one of their names.
+_imgmount_images() {
+  local transport=${current%%:*}:
+  case $current in
+    oci:*) mapfile -t found < <(compgen -d -- "${current#*:}") ;;
+    oci-archive:* | docker-archive:*) mapfile -t found < <(compgen -f -- "${current#*:}") ;;
+    *@*)
+      mapfile -t found < <(imgcache ls --layers --format '{{.Image}}' 2>/dev/null |
+        awk '{ print $0 "@" layers[$0]++ }')
+      return
+      ;;
+    *)
+      mapfile -t found < <(imgcache ls -q 2>/dev/null)
+      return
+      ;;
+  esac
+  compopt -o filenames
+  found=("${found[@]/#/$transport}")
+}
+
 _imgmount_complete() {
   local line=${COMP_LINE:0:COMP_POINT} current candidate found prefix
   local -a words candidates
@@ -12,8 +33,8 @@ _imgmount_complete() {
   COMPREPLY=()
   while IFS=$'\t' read -r candidate _; do
     case $candidate in
-      :images) mapfile -t found < <(imgcache ls -q 2>/dev/null) ;;
-      :mounts) mapfile -t found < <(imgmount -l 2>/dev/null | sed 's/.* on //') ;;
+      :images) _imgmount_images ;;
+      :mounts) mapfile -t found < <(imgmount -l -q 2>/dev/null) ;;
       :folders) compopt -o filenames; mapfile -t found < <(compgen -d -- "$current") ;;
       :files) compopt -o filenames; mapfile -t found < <(compgen -f -- "$current") ;;
       *) found=("$candidate") ;;

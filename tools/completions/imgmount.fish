@@ -8,7 +8,17 @@ function __imgmount_complete
     for line in ($words[1] --complete $words[2..-1] "$current" 2>/dev/null)
         switch $line
             case :images
-                imgcache ls -q 2>/dev/null
+                switch $current
+                    case 'oci:*' 'oci-archive:*' 'docker-archive:*'
+                        set -l transport (string replace -r ':.*' ':' -- $current)
+                        __fish_complete_path (string replace -r '^[^:]*:' '' -- $current) |
+                            string replace -r '^' $transport
+                    case '*@*'
+                        imgcache ls --layers --format '{{.Image}}' 2>/dev/null |
+                            awk '{ print $0 "@" layers[$0]++ }'
+                    case '*'
+                        imgcache ls -q 2>/dev/null
+                end
             case :mounts
                 imgmount -l 2>/dev/null | string replace -r '.* on ' ''
             case :folders
