@@ -424,12 +424,13 @@ Status MountImage(const Arguments& args, const ToolIo& io) {
     return served;
   };
   if (args.foreground) return serve({});
-  return RunInBackground(serve, log);
+  return RunInBackground(serve, log, inherited);
 }
 
 Status Run(const Arguments& args, const ToolIo& io) {
   if ((args.list || !args.unmount.empty()) && !args.image.empty()) {
     return Fail(ErrorCode::kUsage,
+  const std::vector<int> inherited = InheritedDescriptors();
                 fmt::format("unexpected argument {} with {}", args.image,
                             args.list ? "--list" : "--unmount"));
   }

@@ -10,8 +10,10 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <span>
 #include <string>
+#include <system_error>
 
 #include "meta/base/file.h"
 
@@ -29,20 +31,21 @@ void Tell(int fd, uint8_t code, const std::string& message) {
   (void)WriteAll(fd, std::as_bytes(std::span(bytes.data(), bytes.size())));
 }
 
-void Detach() {
+void Detach(const std::vector<int>& inherited) {
   ::setsid();
   if (::chdir("/") != 0) std::abort();  // cannot be
   const UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (null) ::dup2(null.get(), fd);
   }
+  for (const int fd : inherited) ::close(fd);
 }
 
 [[noreturn]] void RunChild(
     UniqueFd pipe,
     const std::function<Status(const std::function<void()>&)>& body,
-    const Log& log) {
-  Detach();
+    const Log& log, const std::vector<int>& inherited) {
+  Detach(inherited);
   ::signal(SIGPIPE, SIG_IGN);
   bool told = false;
   const Status status = body([&] {
@@ -76,9 +79,24 @@ std::string ReadToEnd(int fd) {
 
 }  // namespace
 
+std::vector<int> InheritedDescriptors() {
+  std::vector<int> found;
+  std::error_code error;
+  std::filesystem::directory_iterator it("/proc/self/fd", error);
+  for (; !error && it != std::filesystem::directory_iterator();
+       it.increment(error)) {
+    const int fd = std::atoi(it->path().filename().c_str());
+    if (fd > STDERR_FILENO) found.push_back(fd);
+  }
+  // It has listed its own.
+  it = {};
+  std::erase_if(found, [](int fd) { return ::fcntl(fd, F_GETFD) < 0; });
+  return found;
+}
+
 Status RunInBackground(
     const std::function<Status(const std::function<void()>& ready)>& body,
-    const Log& log) {
+    const Log& log, const std::vector<int>& inherited) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return FailErrno("pipe", errno);
   UniqueFd read_end(ends[0]);
@@ -87,7 +105,7 @@ Status RunInBackground(
   if (child < 0) return FailErrno("fork", errno);
   if (child == 0) {
     read_end.Reset();
-    RunChild(std::move(write_end), body, log);
+    RunChild(std::move(write_end), body, log, inherited);
   }
   write_end.Reset();
   const std::string told = ReadToEnd(read_end.get());

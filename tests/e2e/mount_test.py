@@ -5,6 +5,7 @@ import errno
 import os
 import pathlib
 import re
+import select
 import signal
 import subprocess
 import time
@@ -151,6 +152,20 @@ class ClosedStreams(harness.EndToEnd):
         self.assertEqual(self.run_closed("<&- >&- 2>&-", "imgmount", image, folder), 0)
         self.assertTrue(os.path.ismount(folder))
         self.assertEqual(self.run_closed(">&-", "imginspect", image), 2)
+
+    def test_a_mount_keeps_no_descriptor_of_whom_it_was_started_by(self):
+        read, write = os.pipe()
+        self.addCleanup(os.close, read)
+        folder = self.mount_point()
+        self.addCleanup(self.unmount, folder)
+        subprocess.run([str(harness.BIN / "imgmount"), f"oci:{NGINX}:latest", str(folder)],
+                       env=self.environment, check=True, timeout=60, pass_fds=[write],
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        os.close(write)
+        self.assertTrue(os.path.ismount(folder))
+        ready, _, _ = select.select([read], [], [], 60)
+        self.assertTrue(ready, "somebody still holds the pipe")
+        self.assertEqual(os.read(read, 1), b"")
 
     def test_what_cannot_be_written_is_an_error(self):
         for command in (("imgcache", "ls"), ("imgcache", "du"), ("imgcache", "verify"),
