@@ -47,9 +47,10 @@ constexpr char kTool[] = "imgmount";
 constexpr char kFooter[] = R"(
 IMAGE is a reference as docker takes it (nginx, user/app:1.2,
 localhost:5000/x@sha256:...), or oci:DIR[:REF], oci-archive:FILE[:REF],
-docker-archive:FILE[:REF], docker-daemon:REF, containers-storage:REF. With @N
-behind it, the image as of its layer N; layer 0 is the bottom one. An image
-that is not in the cache is pulled first.
+docker-archive:FILE[:REF], docker-daemon:REF, containers-storage:REF, or the ID
+of a cached image, also its beginning (imgcache ls). With @N behind it, the
+image as of its layer N; layer 0 is the bottom one. An image that is not in the
+cache is pulled first.
 
 The mount is served in the background until it is unmounted (imgmount -u DIR,
 fusermount3 -u DIR, umount DIR) or its process gets SIGTERM.

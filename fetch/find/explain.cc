@@ -10,6 +10,7 @@
 #include "fetch/config/endpoints.h"
 #include "fetch/engine/engine_address.h"
 #include "fetch/find/candidates.h"
+#include "fetch/find/image_id.h"
 #include "fetch/find/open_registry.h"
 #include "fetch/http/url.h"
 #include "fetch/source/transport.h"
@@ -118,8 +119,10 @@ std::string CacheOf(const Reference& reference, const FetchConfig& config) {
 
 }  // namespace
 
-Result<std::string> ExplainImage(const std::string& image,
+Result<std::string> ExplainImage(const std::string& text,
                                  const FetchConfig& config) {
+  IMGMOUNT_TRY(const auto by_id, FindById(text, config.cache_folder));
+  const std::string& image = by_id ? by_id->name : text;
   IMGMOUNT_TRY(const ImageName parsed, ImageName::Parse(image));
   if (parsed.transport == Transport::kDockerDaemon ||
       parsed.transport == Transport::kContainersStorage) {
@@ -136,25 +139,25 @@ Result<std::string> ExplainImage(const std::string& image,
       RegistriesConf::Load(config.registries_conf, config.environment));
   IMGMOUNT_TRY(const auto candidates, CandidatesFor(parsed, conf));
   IMGMOUNT_TRY(const Credentials credentials, LoadCredentials(config, conf));
-  std::string text;
+  std::string lines;
   for (const Candidate& candidate : candidates) {
     const Reference& reference = candidate.reference;
-    text += fmt::format("image: {}{}\n", reference.Canonical(),
-                        Because(candidate.why));
-    text += fmt::format("cache: {}\n", CacheOf(reference, config));
+    lines += fmt::format("image: {}{}\n", reference.Canonical(),
+                         Because(candidate.why));
+    lines += fmt::format("cache: {}\n", CacheOf(reference, config));
     IMGMOUNT_TRY(
         const auto endpoints,
         FindEndpoints(reference, conf, config.tls_verify, config.environment));
     for (const Endpoint& endpoint : endpoints) {
       IMGMOUNT_TRY(const std::string login, LoginOf(endpoint, credentials));
-      text += fmt::format(
+      lines += fmt::format(
           "endpoint: {}{}\n  login: {}\n  certificates: {}\n  proxy: {}\n",
           AddressOf(endpoint), Because(endpoint.source), login,
           CertificatesOf(endpoint, config.tls_verify),
           ProxyOf(endpoint, config.environment));
     }
   }
-  return text;
+  return lines;
 }
 
 }  // namespace imgmount

@@ -13,7 +13,7 @@ namespace imgmount {
 // Lines of text: what the name stands for, whether the cache has it, and of
 // every endpoint in turn the address, the login (its file and key, never its
 // value), the certificates and the proxy, each with what decided it.
-Result<std::string> ExplainImage(const std::string& image,
+Result<std::string> ExplainImage(const std::string& text,
                                  const FetchConfig& config);
 
 }  // namespace imgmount

@@ -31,7 +31,8 @@ struct NamedImage {
   std::shared_ptr<SourceListener> listener = nullptr;  // of the source
   PullOptions pull_options = {};
   std::optional<uint64_t> cache_max_bytes = {};
-  // Called, if set, with what is odd about the image that was found.
+  bool platform_is_given = false;  // by the user
+  // Called, if set, with what is odd about the image or the cache.
   std::function<void(const std::string&)> warn = {};
 };
 

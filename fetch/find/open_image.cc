@@ -12,6 +12,7 @@
 #include "fetch/engine/engine_address.h"
 #include "fetch/engine/engine_source.h"
 #include "fetch/find/candidates.h"
+#include "fetch/find/image_id.h"
 #include "fetch/find/open_registry.h"
 #include "fetch/find/suggestion.h"
 #include "fetch/source/layout_source.h"
@@ -153,14 +154,21 @@ Result<NamedImage> Open(const std::string& image, const FetchConfig& config) {
 }  // namespace
 
 Result<NamedImage> OpenImage(const std::string& image,
-                             const FetchConfig& config) {
-  IMGMOUNT_TRY(NamedImage named, Open(image, config));
+                             const FetchConfig& given) {
+  IMGMOUNT_TRY(const auto by_id, FindById(image, given.cache_folder));
+  FetchConfig config = given;
+  if (by_id) {
+    if (!config.platform) config.platform = by_id->platform;
+    // Its name may stand for another image by now.
+    if (config.pull == PullPolicy::kAlways) config.pull = PullPolicy::kMissing;
+  }
+  IMGMOUNT_TRY(NamedImage named, Open(by_id ? by_id->name : image, config));
   named.listener = config.listener;
   named.pull_options = config.pull_options;
   named.pull_options.platform = named.platform;
   named.cache_max_bytes = config.cache_max_bytes;
-  // Another platform is only odd where one was asked for.
-  if (config.platform) named.warn = config.warn;
+  named.platform_is_given = given.platform.has_value();
+  named.warn = config.warn;
   return named;
 }
 

@@ -12,7 +12,8 @@
 namespace imgmount {
 
 // `image` is a reference, or one with a transport in front, spelled as in
-// containers-transports(5): "nginx", "docker://nginx", "oci:DIR[:REF]".
+// containers-transports(5): "nginx", "docker://nginx", "oci:DIR[:REF]"; or the
+// ID of a cached image (image_id.h).
 //
 // No request is made, unless the name has no registry and several registries
 // are configured for such names: then they are asked in turn who has it, if

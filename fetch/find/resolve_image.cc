@@ -68,7 +68,8 @@ Result<ResolvedImage> FindOrResolveAny(NamedImage& named) {
 Result<ResolvedImage> FindOrResolve(NamedImage& named) {
   IMGMOUNT_TRY(ResolvedImage resolved, FindOrResolveAny(named));
   const Platform& found = resolved.image.config.platform;
-  if (named.warn && !found.architecture.empty() &&
+  // Another platform is only odd where one was asked for.
+  if (named.warn && named.platform_is_given && !found.architecture.empty() &&
       named.platform.Match(found) == 0) {
     named.warn(fmt::format("{}: there is no image for {}; this one is for {}",
                            named.familiar, named.platform.Text(),

@@ -223,6 +223,27 @@ class CacheOfTwo(harness.EndToEnd):
         self.assertEqual((folder / "own").read_bytes(), b"b" * 1000)
         self.assertEqual(self.names(), ["a:latest", "b:latest"])
         self.assert_fails(self.run_tool("imgpull", "--cache-max-size", "lots", "a"),
+        self.out_of("imgcache", "prune", "--max-size", "1G")
+
+    def test_every_tool_takes_image_ids(self):
+        self.pull("a", "b")
+        id = self.images()["a:latest"]["ID"]
+        before = len(self.hub.requests())
+        for text in id, id[:6], f"sha256:{id}":
+            self.assertEqual(self.out_of("imgcat", text, "own"), "a" * 1000)
+            self.assertIn(id, self.out_of("imghistory", text))
+            self.assertIn(id, self.out_of("imginspect", text))
+            self.assertIn("own", self.out_of("imgdiff", text + "@1"))
+            self.assertIn("/library/a:latest", self.out_of("imgpull", text))
+            self.assertIn("/library/a:latest",
+                          self.out_of("imgmount", "--explain", text))
+        self.assertEqual((self.mount(id[:8]) / "own").read_bytes(), b"a" * 1000)
+        self.assertEqual(self.hub.requests()[before:], [])
+        # A name goes before an ID, and what is neither is asked for.
+        self.layout = Layout(self.scratch / "named")
+        self.publish(id[:8], "c", b"c")
+        self.pull("docker.io/library/" + id[:8])
+        self.assertEqual(self.out_of("imgcat", id[:8], "own"), "c")
                           USAGE, "--cache-max-size: lots")
 
     def test_pulls_and_prunes_at_the_same_time_do_no_harm(self):
