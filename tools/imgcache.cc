@@ -2,6 +2,8 @@
 #include "tools/imgcache.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <ctime>
@@ -11,7 +13,9 @@
 #include "fetch/cache/transfer.h"
 #include "meta/cli/command_line.h"
 #include "meta/cli/interrupt.h"
+#include "meta/cli/terminal.h"
 #include "meta/report/cache_listing.h"
+#include "meta/report/columns.h"
 #include "meta/text/printable.h"
 #include "meta/text/quantities.h"
 #include "meta/upkeep/evict.h"
@@ -47,9 +51,10 @@ Environment:
   IMGMOUNT_CACHE_MAX_SIZE  its size after each pull; see --cache-max-size of
                            imgpull and imgmount
 
-Exit status: 0 success; 1 no such image or file; 2 the local system, or an
-image in use; 3 network or registry unavailable; 4 login refused; 5 something
-is damaged (and, with --repair, still is); 64 usage; 130 interrupted.)";
+Exit status: 0 success; 1 no such image or file, or prune --max-size could not
+be kept, as what is left is in use; 2 the local system, or an image in use;
+3 network or registry unavailable; 4 login refused; 5 something is damaged (and,
+with --repair, still is); 64 usage; 130 interrupted.)";
 
 constexpr char kListFooter[] = R"(
 Templates have the fields .Image .ID .Digest .Platforms .Layers .Size
@@ -225,13 +230,54 @@ void Print(const std::string& text, const ToolIo& io) {
   io.out << (io.out_is_terminal ? PrintableLines(text) : text);
 }
 
-void PrintRemoval(const Removal& removal, bool dry_run, const ToolIo& io) {
+// "layer 134af94011bb", "index of layer 134af94011bb": for people.
+std::string Describe(const CacheItem& item, const Inventory& inventory) {
+  if (item.starts_with("imgmount/trees/")) return "merged tree";
+  if (item.starts_with("imgmount/starts/")) return "what programs read";
+  const auto digest = DigestOfItem(item);
+  if (!digest) return item;
+  const std::string id(digest->short_hex());
+  if (item.starts_with("imgmount/layers/")) return "index of layer " + id;
+  if (item.starts_with("imgmount/partial/")) return "partial download " + id;
+  for (const CachedImage& image : inventory.images) {
+    if (image.published.digest == *digest) return "manifest " + id;
+    for (const Image& it : image.images) {
+      if (it.manifest_digest == *digest) return "manifest " + id;
+      if (it.manifest.config.digest == *digest) return "config " + id;
+    }
+  }
+  return "layer " + id;
+}
+
+// What would go, each with its size and the images that have it.
+std::string DryRunText(const Removal& removal, const Inventory& inventory) {
   std::string text;
   for (const std::string& name : removal.names) {
-    text += (dry_run ? "Would untag: " : "Untagged: ") + name + '\n';
+    text += "Would untag: " + name + '\n';
+  }
+  if (removal.items.empty()) return text;
+  std::string table = "WOULD DELETE\tSIZE\tOF\n";
+  for (const CacheItem& item : removal.items) {
+    std::vector<std::string> images;
+    for (const CachedImage& image : inventory.images) {
+      if (image.items.contains(item)) images.push_back(image.ShownName());
+    }
+    table += fmt::format("{}\t{}\t{}\n", Describe(item, inventory),
+                         ShortSize(inventory.BytesOf({item})),
+                         images.empty()
+                             ? "no image"
+                             : fmt::format("{}", fmt::join(images, ", ")));
+  }
+  return text + AlignColumns(table);
+}
+
+void PrintRemoval(const Removal& removal, const ToolIo& io) {
+  std::string text;
+  for (const std::string& name : removal.names) {
+    text += "Untagged: " + name + '\n';
   }
   for (const CacheItem& item : removal.items) {
-    text += (dry_run ? "Would delete: " : "Deleted: ") + item + '\n';
+    text += "Deleted: " + item + '\n';
   }
   Print(text, io);
 }
@@ -240,6 +286,7 @@ Status List(const Cache& cache, const Arguments& args, const ToolIo& io) {
   IMGMOUNT_TRY(const Inventory inventory, TakeInventory(cache));
   ListFormat format = args.list;
   format.now = std::time(nullptr);
+  if (io.out_is_terminal) format.columns = TerminalColumns(STDOUT_FILENO);
   IMGMOUNT_TRY(const std::string text, ListImages(inventory, format));
   Print(text, io);
   return {};
@@ -254,7 +301,7 @@ Status ShowUsage(const Cache& cache, const Arguments& args, const ToolIo& io) {
 Status RemoveAll(const Cache& cache, const Arguments& args, const ToolIo& io) {
   const auto remove = [&](const std::string& image) -> Status {
     IMGMOUNT_TRY(const Removal removal, RemoveImage(cache, image));
-    PrintRemoval(removal, /*dry_run=*/false, io);
+    PrintRemoval(removal, io);
     return {};
   };
   return ForEach(args.images, remove, io, kTool);
@@ -290,10 +337,23 @@ Status PruneBy(const Cache& cache, const Arguments& args, const ToolIo& io) {
     IMGMOUNT_TRY(rules.max_bytes, ParseSize(args.max_size));
   }
   IMGMOUNT_TRY(const Removal removal, Prune(cache, rules));
-  PrintRemoval(removal, args.dry_run, io);
+  if (args.dry_run) {
+    IMGMOUNT_TRY(const Inventory inventory, TakeInventory(cache));
+    Print(DryRunText(removal, inventory), io);
+  } else {
+    PrintRemoval(removal, io);
+  }
   io.out << (args.dry_run ? "Reclaimable space: " : "Total reclaimed space: ")
          << ShortSize(removal.bytes) << '\n';
-  return {};
+  if (!rules.max_bytes || removal.left_bytes <= *rules.max_bytes) return {};
+  return Fail(
+      ErrorCode::kNotFound,
+      fmt::format(
+          "{} {} left, more than {}: {}", ShortSize(removal.left_bytes),
+          args.dry_run ? "would be" : "are", ShortSize(*rules.max_bytes),
+          removal.in_use.empty()
+              ? "the rest is not imgcache's to remove"
+              : fmt::format("in use: {}", fmt::join(removal.in_use, ", "))));
 }
 
 void PrintDamage(const Verification& verified, const ToolIo& io) {

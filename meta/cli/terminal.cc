@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "meta/cli/terminal.h"
 
+#include <sys/ioctl.h>
+
 #include <CLI/CLI.hpp>
 
 namespace imgmount {
@@ -8,6 +10,11 @@ namespace imgmount {
 bool IsDumbTerminal(const ToolIo& io) {
   const std::string name = io.env("TERM").value_or("");
   return name.empty() || name == "dumb";
+}
+
+int TerminalColumns(int fd) {
+  struct winsize size = {};
+  return ::ioctl(fd, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
 void AddColourOption(CLI::App& app, std::string& when) {

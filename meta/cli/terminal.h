@@ -16,6 +16,9 @@ namespace imgmount {
 // Whether $TERM tells of no terminal that can move its cursor or show colours.
 bool IsDumbTerminal(const ToolIo& io);
 
+// The width of the terminal behind a descriptor; 0 where that is not known.
+int TerminalColumns(int fd);
+
 // Declares --color; `when` is its value.
 void AddColourOption(CLI::App& app, std::string& when);
 

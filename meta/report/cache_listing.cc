@@ -5,10 +5,12 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <sstream>
 #include <string_view>
 
 #include "meta/base/zoned_time.h"
@@ -21,9 +23,16 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr char kImageTable[] =
+// From the widest to the narrowest.
+constexpr std::array kImageTables = {
     "table {{.Image}}\t{{.ID}}\t{{.Layers}}\t{{.Size}}\t{{.SharedSize}}\t"
-    "{{.LastUsed}}\t{{.Mounted}}";
+    "{{.LastUsed}}\t{{.Mounted}}",
+    "table {{.Image}}\t{{.ID}}\t{{.Size}}\t{{.SharedSize}}\t{{.LastUsed}}\t"
+    "{{.Mounted}}",
+    "table {{.Image}}\t{{.ID}}\t{{.Size}}\t{{.LastUsed}}\t{{.Mounted}}",
+    "table {{.Image}}\t{{.Size}}\t{{.LastUsed}}\t{{.Mounted}}",
+    "table {{.Image}}\t{{.Size}}\t{{.Mounted}}",
+};
 constexpr char kLayerTable[] =
     "table {{.Image}}\t{{.Layer}}\t{{.Compressed}}\t{{.Derived}}\t{{.Images}}";
 
@@ -140,6 +149,25 @@ Json Headers(bool layers) {
           {"Mounted", "MOUNTED ON"}};
 }
 
+// In as many columns as fit.
+Result<std::string> ImageTable(const std::vector<FormatRow>& rows,
+                               int columns) {
+  for (const char* format : kImageTables) {
+    IMGMOUNT_TRY(std::string table,
+                 FormatRows(format, Headers(/*layers=*/false), rows));
+    size_t width = 0;
+    std::istringstream lines(table);
+    for (std::string line; std::getline(lines, line);) {
+      width = std::max(width, DisplayWidth(line));
+    }
+    if (columns == 0 || width <= static_cast<size_t>(columns) ||
+        format == kImageTables.back()) {
+      return table;
+    }
+  }
+  return std::string();  // there is a last one
+}
+
 // A manifest, index or config, whether or not an image has it: it begins as a
 // JSON object does.
 bool IsDocument(const std::filesystem::path& blob) {
@@ -176,7 +204,8 @@ Result<std::string> ListImages(const Inventory& inventory,
   if (format.quiet) {
     text = format.layers ? "{{.Layer}}" : "{{.Image}}";
   } else if (text.empty() || text == "table") {
-    text = format.layers ? kLayerTable : kImageTable;
+    if (!format.layers) return ImageTable(rows, format.columns);
+    text = kLayerTable;
   }
   return FormatRows(text, Headers(format.layers), rows);
 }

@@ -20,6 +20,9 @@ struct ListFormat {
   bool truncate = true;
   bool human = true;
   int64_t now = 0;
+  // Columns that would make lines longer than this are left out of the table
+  // of images; 0: none.
+  int columns = 0;
 };
 
 // A row per name, in the order of index.json; or per layer, bottom first.

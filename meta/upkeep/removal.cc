@@ -163,8 +163,14 @@ Result<Removal> PruneLocked(const Cache& cache, const RemovalLock& lock,
                             const PruneRules& rules) {
   Remover remover(cache, lock, inventory, rules.dry_run);
   IMGMOUNT_CHECK(remover.RemoveItems(inventory.Unneeded()));
-  IMGMOUNT_CHECK(remover.RemoveImages(ChooseImages(inventory, rules)));
-  return remover.Take();
+  const Images going = ChooseImages(inventory, rules);
+  IMGMOUNT_CHECK(remover.RemoveImages(going));
+  Removal removal = remover.Take();
+  removal.left_bytes = BytesWithout(inventory, going);
+  for (const CachedImage& image : inventory.images) {
+    if (image.held) removal.in_use.push_back(image.ShownName());
+  }
+  return removal;
 }
 
 // Who keeps an image from removal.
@@ -254,7 +260,9 @@ Result<Removal> KeepBelow(const Cache& cache, uint64_t max_bytes,
                           const Digest& keep) {
   IMGMOUNT_TRY(const RemovalLock lock, RemovalLock::Acquire(cache));
   IMGMOUNT_TRY(const Inventory inventory, TakeInventory(cache, lock));
-  if (inventory.Bytes() <= max_bytes) return Removal();
+  if (inventory.Bytes() <= max_bytes) {
+    return Removal{.left_bytes = inventory.Bytes()};
+  }
   PruneRules rules{.max_bytes = max_bytes, .keep = keep};
   return PruneLocked(cache, lock, inventory, rules);
 }

@@ -20,9 +20,13 @@ namespace imgmount {
 
 // Names and files that were removed, or would be.
 struct Removal {
-  std::vector<std::string> names;  // as shown
-  std::vector<CacheItem> items;
+  std::vector<std::string> names = {};  // as shown
+  std::vector<CacheItem> items = {};
   uint64_t bytes = 0;
+  // By Prune() and KeepBelow(): the bytes of all that stays, and the images of
+  // it that no rule could take, as they are in use.
+  uint64_t left_bytes = 0;
+  std::vector<std::string> in_use = {};
 };
 
 struct FoundImage {

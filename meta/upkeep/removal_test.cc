@@ -165,6 +165,8 @@ TEST_F(RemovalTest, LeavesWhatIsInUse) {
   const auto pruned = Prune(cache_, {.all_images = true, .max_bytes = 0});
   ASSERT_TRUE(pruned);
   EXPECT_THAT(pruned->names, ElementsAre("b:latest"));
+  EXPECT_THAT(pruned->in_use, ElementsAre("a:latest"));
+  EXPECT_EQ(pruned->left_bytes, Take().Bytes());
   EXPECT_THAT(Names(), ElementsAre("a:latest"));
   EXPECT_TRUE(cache_.HasBlob(a.manifest.layers[0].digest));
 }

@@ -38,6 +38,14 @@ class CacheOfTwo(harness.EndToEnd):
         out = self.out_of("imgcache", "ls", "--format", "json")
         return {row["Image"]: row for row in map(json.loads, out.splitlines())}
 
+    def room_for_one(self):
+        """What the published layers of one image take, and some bytes more."""
+        [row, *_] = self.images()
+        rows = self.out_of("imgcache", "ls", "--layers", "--human=false", "--format",
+                           "json").splitlines()
+        return str(10 + sum(int(r["Compressed"]) for r in map(json.loads, rows)
+                       if r["Image"] == row))
+
     def names(self):
         return sorted(self.images())
 
@@ -188,8 +196,12 @@ class CacheOfTwo(harness.EndToEnd):
     def test_prune_by_age(self):
         self.pull("a", "b")
         self.used_long_ago("a", 40 * 86400)
-        self.assertIn("Would untag: a:latest\n",
-                      self.out_of("imgcache", "prune", "--older-than", "30d", "-n"))
+        would = self.out_of("imgcache", "prune", "--older-than", "30d", "-n")
+        self.assertIn("Would untag: a:latest\n", would)
+        own = self.layer("a", 1)
+        self.assertRegex(
+            would, f"\nlayer {own.name[:12]} +{own.stat().st_size}B +a:latest\n")
+        self.assertNotIn("b:latest", would)
         self.assertEqual(self.names(), ["a:latest", "b:latest"])
         self.out_of("imgcache", "prune", "--older-than", "30d")
         self.assertEqual(self.names(), ["b:latest"])
@@ -198,31 +210,11 @@ class CacheOfTwo(harness.EndToEnd):
         self.pull("a", "b")
         self.used_long_ago("a", 3600)
         self.mount("a")
-        self.out_of("imgcache", "prune", "--max-size", "1")
+        for dry in ("-n",), ():
+            self.assert_fails(
+                self.run_tool("imgcache", "prune", *dry, "--max-size", "1"),
+                NOT_FOUND, "more than 1B", "in use: a:latest")
         self.assertEqual(self.names(), ["a:latest"])
-
-    def test_nonsense_is_refused(self):
-        self.pull("a")
-        for arguments in (["prune", "--max-size", "20X"], ["prune", "--older-than", "30"],
-                          ["ls", "--format", "{{.Nothing}}"], ["lss"], []):
-            self.assert_fails(self.run_tool("imgcache", *arguments), USAGE)
-
-    # --cache-max-size -----------------------------------------------------------
-
-    def test_a_cap_is_kept_after_each_pull(self):
-        self.pull("a")
-        self.used_long_ago("a", 3600)
-        self.pull("b", IMGMOUNT_CACHE_MAX_SIZE="1")
-        self.assertEqual(self.names(), ["b:latest"])
-        self.out_of("imgpull", "-q", "--cache-max-size", "1G", "a")
-        self.assertEqual(self.names(), ["a:latest", "b:latest"])
-        self.used_long_ago("b", 3600)
-        folder = self.mount("b", "--cache-max-size", "1")  # nothing is pulled
-        self.assertEqual(self.names(), ["a:latest", "b:latest"])
-        self.out_of("imgpull", "-q", "--cache-max-size", "1", "a")
-        self.assertEqual((folder / "own").read_bytes(), b"b" * 1000)
-        self.assertEqual(self.names(), ["a:latest", "b:latest"])
-        self.assert_fails(self.run_tool("imgpull", "--cache-max-size", "lots", "a"),
         self.out_of("imgcache", "prune", "--max-size", "1G")
 
     def test_every_tool_takes_image_ids(self):
@@ -252,6 +244,36 @@ class CacheOfTwo(harness.EndToEnd):
             for command in (["imgpull", "-q", "a"], ["imgcache", "prune", "--all"],
                             ["imgpull", "-q", "b"]):
                 jobs.append(subprocess.Popen(
+
+    def test_nonsense_is_refused(self):
+        self.pull("a")
+        for arguments in (["prune", "--max-size", "20X"], ["prune", "--older-than", "30"],
+                          ["ls", "--format", "{{.Nothing}}"], ["lss"], []):
+            self.assert_fails(self.run_tool("imgcache", *arguments), USAGE)
+
+    # --cache-max-size -----------------------------------------------------------
+
+    def test_a_cap_is_kept_after_each_pull(self):
+        self.pull("a")
+        self.used_long_ago("a", 3600)
+        self.assert_fails(
+            self.run_tool("imgpull", "-q", "b", IMGMOUNT_CACHE_MAX_SIZE="1"),
+            NOT_FOUND, "b:latest", "the cache may hold 1B")
+        self.assertEqual(self.names(), ["a:latest"])
+        self.pull("b", IMGMOUNT_CACHE_MAX_SIZE=self.room_for_one())
+        self.assertEqual(self.names(), ["b:latest"])
+        self.out_of("imgpull", "-q", "--cache-max-size", "1G", "a")
+        self.assertEqual(self.names(), ["a:latest", "b:latest"])
+        self.used_long_ago("b", 3600)
+        folder = self.mount("b", "--cache-max-size", "1")  # nothing is pulled
+        self.assertEqual(self.names(), ["a:latest", "b:latest"])
+        done = self.run_tool("imgpull", "-q", "--cache-max-size",
+                             self.room_for_one(), "a")
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("warning: the cache has", done.stderr)
+        self.assertEqual((folder / "own").read_bytes(), b"b" * 1000)
+        self.assertEqual(self.names(), ["a:latest", "b:latest"])
+        self.assert_fails(self.run_tool("imgpull", "--cache-max-size", "lots", "a"),
                     [str(BIN / command[0]), *command[1:]], env=self.environment,
                     stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
         for job in jobs:
