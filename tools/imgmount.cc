@@ -34,9 +34,11 @@
 #include "meta/report/history.h"
 #include "meta/report/row_format.h"
 #include "meta/store/mount_record.h"
+#include "meta/text/printable.h"
 #include "meta/text/quantities.h"
 #include "tools/image_options.h"
 #include "tools/local_image.h"
+#include "tools/mount_list.h"
 #include "tools/run_tool.h"
 
 namespace imgmount {
@@ -103,6 +105,7 @@ Examples:
   getfattr -d /mnt/nginx/etc/passwd
   imgmount -l
   imgmount -u /mnt/nginx
+  imgmount -u --lazy --all
 
 Exit status: 0 success; 1 no such image, tag or file; 2 the local system (disk,
 permissions); 3 network or registry unavailable; 4 login or permission refused;
@@ -114,12 +117,15 @@ struct Arguments {
   ImageOptions image_options;
   std::string image;
   std::string directory;
+  std::vector<std::string> more;  // with -u
   std::vector<std::string> mount_options;
   std::string log_file;
   bool foreground = false;
   bool list = false;
+  bool json = false;
   bool explain = false;
-  std::vector<std::string> unmount;
+  bool unmount = false;
+  bool lazy = false;
   bool push = true;
   bool eager = false;
   std::string fill = "idle";
@@ -137,6 +143,13 @@ struct Arguments {
     }
     options.patience = std::chrono::seconds(*seconds);
     return options;
+  }
+  // All that is no option.
+  std::vector<std::string> operands() const {
+    std::vector<std::string> all = {image, directory};
+    all.insert(all.end(), more.begin(), more.end());
+    std::erase(all, "");
+    return all;
   }
   bool all_platforms() const { return image_options.platform == "all"; }
   // Without a platform where all are asked for.
@@ -158,6 +171,7 @@ void Declare(CLI::App& app, Arguments& args) {
   app.footer(kFooter);
   app.add_option("IMAGE", args.image, "The image to mount");
   app.add_option("DIR", args.directory, "Where to mount it");
+  app.add_option("MORE", args.more)->group("");
   app.add_option("-o,--options", args.mount_options, "Mount options; see below")
       ->allow_extra_args(false)
       ->type_name("OPTIONS");
@@ -166,12 +180,21 @@ void Declare(CLI::App& app, Arguments& args) {
   app.add_option("--log", args.log_file,
                  "Log to this file rather than to the system log")
       ->type_name("FILE");
-  app.add_flag("-l,--list", args.list, "List what is mounted, and where");
+  const auto list = app.add_flag(
+      "-l,--list", args.list,
+      "List what is mounted where, since when, by which process, and whether "
+      "that is alive; with --quiet only where");
+  app.add_flag("--json", args.json, "With --list: as JSON")->needs(list);
   app.add_flag("--explain", args.explain,
                "Print where IMAGE would come from, with which login and "
                "certificates, and why; fetch nothing");
-  app.add_option("-u,--unmount", args.unmount, "Unmount each DIR")
-      ->type_name("DIR");
+  const auto unmount =
+      app.add_flag("-u,--unmount", args.unmount,
+                   "Unmount each DIR; with --all, all images that are mounted");
+  app.add_flag("-z,--lazy", args.lazy,
+               "With --unmount: also what is in use, out of sight at once and "
+               "gone when nobody uses it any more")
+      ->needs(unmount);
   app.add_flag("!--no-push", args.push,
                "Do not put files into the page cache before they are asked "
                "for");
@@ -201,16 +224,17 @@ void Declare(CLI::App& app, Arguments& args) {
   args.image_options.AddTo(app);
 }
 
-Status ListMounts(const ToolIo& io) {
-  IMGMOUNT_TRY(const auto table, ReadMountTable());
-  for (const MountEntry& mount : table) {
-    if (!mount.is_ours()) continue;
-    io.out << mount.source << " on " << mount.point << '\n';
-  }
+Status ListMounts(const Arguments& args, const ToolIo& io) {
+  const auto style = args.json                  ? MountListStyle::kJson
+                     : args.image_options.quiet ? MountListStyle::kPoints
+                                                : MountListStyle::kTable;
+  IMGMOUNT_TRY(const std::string text,
+               MountListText(args.image_options.CacheFolder(io), style));
+  io.out << (io.out_is_terminal ? PrintableLines(text) : text);
   return {};
 }
 
-Status UnmountDirectory(const std::string& directory) {
+Status UnmountDirectory(const std::string& directory, Unmount how) {
   const auto point = MountPointPath(directory);
   IMGMOUNT_TRY(const auto table, ReadMountTable());
   const auto mount = point ? MountAt(table, *point) : std::nullopt;
@@ -384,7 +408,27 @@ std::shared_ptr<void> StartFilling(const Arguments& args,
   return fills;
 }
 
+// As findmnt shows it: "nginx@3", "nginx --layer 1".
+std::string SourceName(const Arguments& args) {
+  std::string name = args.image;
+  if (args.layer) name += fmt::format(" --layer {}", *args.layer);
+  if (args.all) name += " --all";
+  if (!args.image_options.platform.empty()) {
+    name += " --platform " + args.image_options.platform;
+  }
+  return name;
+}
+
+// Which part of the image; "" is all of it.
+std::string Shown(const Arguments& args, const LocalImage& local) {
+  if (args.layer) return fmt::format("layer {}", *args.layer);
+  if (args.all) return "all";
+  if (local.layer) return fmt::format("as of layer {}", *local.layer);
+  return args.all_platforms() ? "all platforms" : "";
+}
+
 Status MountImage(const Arguments& args, const ToolIo& io) {
+  const std::vector<int> inherited = InheritedDescriptors();
   IMGMOUNT_TRY(const MountOptions options,
                MountOptions::Parse(args.mount_options, ::geteuid() == 0));
   IMGMOUNT_TRY(const auto mount_point, CheckMountPoint(args.directory));
@@ -397,7 +441,7 @@ Status MountImage(const Arguments& args, const ToolIo& io) {
     return std::make_shared<FileLock>(*std::move(mounting));
   };
   const MountConfig config{.mount_point = mount_point,
-                           .name = args.image,
+                           .name = SourceName(args),
                            .options = options,
                            .log = log,
                            .lock = lock};
@@ -406,7 +450,7 @@ Status MountImage(const Arguments& args, const ToolIo& io) {
     std::vector<MountRecord> records;
     for (const LocalImage& local : images) {
       auto record = MountRecord::Hold(local.cache, local.image.manifest_digest,
-                                      mount_point);
+                                      mount_point, Shown(args, local));
       if (record) {
         records.push_back(*std::move(record));
       } else {  // a full disk, or a cache that may only be read
@@ -429,11 +473,10 @@ Status MountImage(const Arguments& args, const ToolIo& io) {
 }
 
 Status Run(const Arguments& args, const ToolIo& io) {
-  if ((args.list || !args.unmount.empty()) && !args.image.empty()) {
+  if (args.unmount) return UnmountAsAsked(args, io);
+  if (args.list && !args.image.empty()) {
     return Fail(ErrorCode::kUsage,
-  const std::vector<int> inherited = InheritedDescriptors();
-                fmt::format("unexpected argument {} with {}", args.image,
-                            args.list ? "--list" : "--unmount"));
+                "unexpected argument " + args.image + " with --list");
   }
   if (args.list) return ListMounts(args, io);
   if (!args.more.empty()) {

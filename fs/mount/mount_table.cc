@@ -11,6 +11,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <sstream>
 #include <system_error>
 
@@ -92,6 +93,13 @@ std::vector<MountEntry> ParseMountInfo(std::string_view text) {
     entry.device = ::makedev(device_major, device_minor);
     entry.point = Unescape(point);
     entry.source = Unescape(source);
+    std::string options;
+    fields >> options;
+    const size_t user = options.find("user_id=");
+    if (user != std::string::npos) {
+      entry.owner = static_cast<uid_t>(
+          std::strtoul(options.c_str() + user + 8, nullptr, 10));
+    }
     entries.push_back(std::move(entry));
   }
   return entries;
@@ -132,8 +140,9 @@ Status UnmountPoint(const std::filesystem::path& point, Unmount how) {
   if (::umount2(point.c_str(), flags) == 0) return {};
   if (errno == EBUSY) {
     return Fail(ErrorCode::kMount,
-                fmt::format("{} is in use; fuser -vm {} shows by whom",
-                            point.string(), point.string()));
+                fmt::format("{} is in use; fuser -vm {} shows by whom, and "
+                            "imgmount -u --lazy {} ends it nevertheless",
+                            point.string(), point.string(), point.string()));
   }
   return Failure(Error(ErrorCode::kMount,
                        fmt::format("{}: {}", point.string(),

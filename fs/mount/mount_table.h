@@ -23,6 +23,7 @@ struct MountEntry {
   std::string point;
   std::string type;    // "fuse.imgmount"
   std::string source;  // "nginx"
+  uid_t owner = 0;     // who mounted it: FUSE's user_id
   bool is_ours() const { return type == "fuse.imgmount"; }
 };
 

@@ -2,6 +2,7 @@
 #include "meta/store/mount_record.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <limits.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -25,13 +26,24 @@ fs::path RecordsFolder(const Cache& cache) {
   return cache.folder() / "imgmount" / "mounts";
 }
 
-// The digest, a line end, and the path up to the file's end.
+// A line of the digest, one of the process and what is shown, and the path up
+// to the file's end.
 std::optional<MountedImage> ParseRecord(const std::string& text) {
   const size_t end = text.find('\n');
-  if (end == std::string::npos || end + 1 == text.size()) return std::nullopt;
+  if (end == std::string::npos) return std::nullopt;
+  const size_t next_end = text.find('\n', end + 1);
+  if (next_end == std::string::npos || next_end + 1 == text.size()) {
+    return std::nullopt;
+  }
   auto manifest = Digest::Parse(text.substr(0, end));
   if (!manifest) return std::nullopt;
-  return MountedImage{*std::move(manifest), text.substr(end + 1)};
+  const std::string line = text.substr(end + 1, next_end - end - 1);
+  const size_t blank = line.find(' ');
+  if (blank == std::string::npos) return std::nullopt;
+  return MountedImage{.manifest = *std::move(manifest),
+                      .point = text.substr(next_end + 1),
+                      .keeper = std::atoi(line.c_str()),
+                      .shows = line.substr(blank + 1)};
 }
 
 struct HeldRecord {
@@ -55,7 +67,11 @@ Result<std::vector<HeldRecord>> HeldRecords(const Cache& cache) {
       if (record) ::unlink(path.c_str());
       continue;
     }
-    if (record) held.push_back({*std::move(fd), *std::move(record)});
+    if (!record) continue;
+    if (struct stat stat = {}; ::fstat(fd->get(), &stat) == 0) {
+      record->since = stat.st_mtime;
+    }
+    held.push_back({*std::move(fd), *std::move(record)});
   }
   if (error) return FailErrno(RecordsFolder(cache).string(), error.value());
   return held;
@@ -78,13 +94,15 @@ bool IsMountPoint(const std::string& path) {
 
 Result<MountRecord> MountRecord::Hold(const Cache& cache,
                                       const Digest& manifest,
-                                      const fs::path& point) {
+                                      const fs::path& point,
+                                      const std::string& shows) {
   std::string path = RecordsFolder(cache) / "XXXXXX";
   UniqueFd fd(::mkostemp(path.data(), O_CLOEXEC));
   if (!fd) return FailErrno(path, errno);
   MountRecord record(std::move(fd), path);
   if (::flock(record.fd_.get(), LOCK_EX) != 0) return FailErrno(path, errno);
-  const std::string text = manifest.text() + '\n' + point.string();
+  const std::string text = fmt::format("{}\n{} {}\n{}", manifest.text(),
+                                       ::getpid(), shows, point.string());
   auto written = WriteAll(record.fd_.get(), std::as_bytes(std::span(text)));
   if (!written) return Failure(std::move(written).error().In(path));
   return record;

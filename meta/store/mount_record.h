@@ -10,7 +10,10 @@
 #ifndef IMGMOUNT_META_STORE_MOUNT_RECORD_H_
 #define IMGMOUNT_META_STORE_MOUNT_RECORD_H_
 
+#include <sys/types.h>
+
 #include <chrono>
+#include <ctime>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -27,8 +30,10 @@ class MountRecord {
   // Made by the process that keeps the mount. The servers that it forks have
   // the lock too, and must not run the destructor. Ends after that process's
   // UseLock.
+  // `shows` tells people which part of the image: "layer 1"; "" is all of it.
   static Result<MountRecord> Hold(const Cache& cache, const Digest& manifest,
-                                  const std::filesystem::path& point);
+                                  const std::filesystem::path& point,
+                                  const std::string& shows = "");
   MountRecord(MountRecord&&) = default;
   ~MountRecord();
 
@@ -42,6 +47,9 @@ class MountRecord {
 struct MountedImage {
   Digest manifest;
   std::string point;
+  pid_t keeper = 0;  // the process that made the record
+  std::string shows = "";
+  std::time_t since = 0;
 };
 
 // Lists the mounts, sorted by folder. Records of processes that are gone are

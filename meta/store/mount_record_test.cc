@@ -44,10 +44,16 @@ TEST_F(MountRecordTest, TellsWhatIsMountedWhereUntilItEnds) {
   EXPECT_EQ(Points(), PointList{});
   {
     const auto b = MountRecord::Hold(cache_, image_, "/mnt/b");
-    const auto a = MountRecord::Hold(cache_, image_, "/mnt/a\nwith a line end");
+    const auto a =
+        MountRecord::Hold(cache_, image_, "/mnt/a\nwith a line end", "layer 1");
     ASSERT_TRUE(a && b);
     EXPECT_EQ(Points(), (PointList{"/mnt/a\nwith a line end", "/mnt/b"}));
-    EXPECT_EQ(MountedImages(cache_)->front().manifest, image_);
+    const MountedImage first = MountedImages(cache_)->front();
+    EXPECT_EQ(first.manifest, image_);
+    EXPECT_EQ(first.keeper, ::getpid());
+    EXPECT_EQ(first.shows, "layer 1");
+    EXPECT_LT(std::abs(std::time(nullptr) - first.since), 3600);
+    EXPECT_EQ(MountedImages(cache_)->back().shows, "");
   }
   EXPECT_EQ(Points(), PointList{});
   EXPECT_EQ(FileCount(), 0u);

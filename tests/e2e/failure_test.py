@@ -280,7 +280,7 @@ class FailingMount(harness.EndToEnd):
         self.assertFalse(any(map(os.path.ismount, mounted)))
 
     def test_what_nothing_would_be_done_with(self):
-        for words in (("--layer", "-1", "nginx", "DIR"), ("DIR", "-l"), ("DIR", "-u", "DIR"),
+        for words in (("--layer", "-1", "nginx", "DIR"), ("DIR", "-l"),
                       ("--explain",), ("DIR",)):
             with self.subTest(words=words):
                 self.assert_fails(self.run_tool("imgmount", *words), USAGE)

@@ -20,7 +20,7 @@ function __imgmount_complete
                         imgcache ls -q 2>/dev/null
                 end
             case :mounts
-                imgmount -l 2>/dev/null | string replace -r '.* on ' ''
+                imgmount -l -q 2>/dev/null
             case :folders
                 __fish_complete_directories "$current"
             case :files
