@@ -35,7 +35,10 @@ bytes of files, and of what symlinks point to. Of a layer that was never pulled
 only its compressed size is known, and marked: ~28.1MB.
 
 With --path, what the layers did to one path: A it came, C it was replaced, D it
-was deleted. The layers are pulled for that.
+was deleted. The layers are pulled for that. A pattern finds paths in all
+layers, also those that are deleted further up, a line for each layer that did
+something: one without a slash is for names, one with a slash for whole paths,
+where * matches slashes too.
 
 Templates have the fields .ID .CreatedSince .CreatedAt .CreatedBy .Size .Comment
 .Layer (its digest) and .Compressed (its size as published), and Docker's
@@ -53,6 +56,7 @@ Examples:
   imghistory --format 'table {{.ID}}\t{{.Size}}' nginx
   imghistory -q oci:layout:v1            IDs only
   imghistory --path /etc/passwd nginx    who put it there
+  imghistory --path '*.conf' nginx       where such files are, or were
 
 Environment:
   IMGMOUNT_PAGER  what shows long output on a terminal; else PAGER, else less
@@ -89,7 +93,8 @@ void Declare(CLI::App& app, Arguments& args) {
                  "TEMPLATE\" aligns it below headers")
       ->type_name("FORMAT");
   app.add_option("--path", args.path,
-                 "Tell which layers put PATH there, replaced or deleted it")
+                 "Tell which layers put PATH there, replaced or deleted it; "
+                 "with *, ? or [ in it, of all paths that match")
       ->type_name("PATH");
   AddPagerOption(app, args.pager);
   args.image_options.AddTo(app);
@@ -112,11 +117,14 @@ Result<std::string> PathHistory(const Arguments& args,
                               args.image_options.Progress(io)));
   LayerStates states(*local.layers, local.layer_count,
                      ScratchFolder(local.cache));
-  IMGMOUNT_TRY(const auto events, HistoryOfPath(states, *args.path));
+  const bool is_glob = IsGlob(*args.path);
+  IMGMOUNT_TRY(const auto events, is_glob ? HistoryOfMatches(states, *args.path)
+                                          : HistoryOfPath(states, *args.path));
   if (events.empty()) {
     return Fail(ErrorCode::kNotFound,
                 *args.path + ": no layer of " + args.image + " has it");
   }
+  if (is_glob) return MatchesText(events);
   return PathHistoryText(events, LayersOf(local.image));
 }
 

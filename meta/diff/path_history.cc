@@ -6,7 +6,10 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
+#include <set>
 
+#include "meta/diff/path_filter.h"
 #include "meta/diff/tree_lookup.h"
 #include "meta/diff/union_side.h"
 #include "meta/text/printable.h"
@@ -72,33 +75,117 @@ std::string ModeText(uint32_t mode) {
   return text;
 }
 
+// What the layers did to each path, in the order of the paths.
+Result<std::vector<PathEvent>> HistoryOf(
+    LayerStates& states, const std::vector<std::string>& paths) {
+  std::vector<std::vector<PathEvent>> events(paths.size());
+  std::vector<std::optional<Found>> before(paths.size());
+  for (size_t layer = 0; layer < states.layer_count(); ++layer) {
+    IMGMOUNT_TRY(const UnionTree* tree, states.AsOf(layer + 1));
+    for (size_t i = 0; i < paths.size(); ++i) {
+      IMGMOUNT_TRY(auto now, FindIn(*tree, paths[i]));
+      const bool is_same = now && before[i] &&
+                           now->inode.layer == before[i]->inode.layer &&
+                           now->inode.mode == before[i]->inode.mode &&
+                           now->extents == before[i]->extents;
+      if (now && !is_same) {
+        PathEvent event{paths[i], layer,
+                        before[i] ? ChangeKind::kChanged : ChangeKind::kAdded,
+                        now->inode, ""};
+        if (S_ISLNK(now->inode.mode)) {
+          IMGMOUNT_TRY(event.target, tree->SymlinkTarget(now->inode.ino));
+        }
+        events[i].push_back(std::move(event));
+      } else if (!now && before[i]) {
+        events[i].push_back(
+            {paths[i], layer, ChangeKind::kDeleted, std::nullopt, ""});
+      }
+      before[i] = std::move(now);
+    }
+    states.Drop(layer + 1);
+  }
+  std::vector<PathEvent> all;
+  for (auto& of_path : events) {
+    std::move(of_path.begin(), of_path.end(), std::back_inserter(all));
+  }
+  return all;
+}
+
+// Cells of a table, each as wide as its column; the last as it is.
+template <size_t kColumns>
+std::string Aligned(
+    const std::vector<std::array<std::string, kColumns>>& rows) {
+  std::array<size_t, kColumns> width = {};
+  for (const auto& row : rows) {
+    for (size_t i = 0; i < kColumns; ++i) {
+      width[i] = std::max(width[i], row[i].size());
+    }
+  }
+  std::string text;
+  for (const auto& row : rows) {
+    std::string line;
+    for (size_t i = 0; i < kColumns; ++i) {
+      line += i + 1 == kColumns ? row[i]
+                                : fmt::format("{:<{}}   ", row[i], width[i]);
+    }
+    line.resize(line.find_last_not_of(' ') + 1);
+    text += line + '\n';
+  }
+  return text;
+}
+
+// "12", or "-> target" of a symlink.
+std::string SizeOrTarget(const PathEvent& event) {
+  if (!event.inode) return "";
+  return S_ISLNK(event.inode->mode) ? "-> " + Printable(event.target)
+                                    : std::to_string(event.inode->size);
+}
+
 }  // namespace
 
 Result<std::vector<PathEvent>> HistoryOfPath(LayerStates& states,
                                              std::string_view path) {
-  std::vector<PathEvent> events;
-  std::optional<Found> before;
+  return HistoryOf(states, {std::string(path)});
+}
+
+bool IsGlob(std::string_view text) {
+  return text.find_first_of("*?[") != std::string_view::npos;
+}
+
+Result<std::vector<PathEvent>> HistoryOfMatches(LayerStates& states,
+                                                const std::string& glob) {
+  const PathFilter filter({glob});
+  std::set<std::string> paths;
   for (size_t layer = 0; layer < states.layer_count(); ++layer) {
-    IMGMOUNT_TRY(const UnionTree* tree, states.AsOf(layer + 1));
-    IMGMOUNT_TRY(auto now, FindIn(*tree, path));
-    const bool is_same = now && before &&
-                         now->inode.layer == before->inode.layer &&
-                         now->inode.mode == before->inode.mode &&
-                         now->extents == before->extents;
-    if (now && !is_same) {
-      PathEvent event{layer, before ? ChangeKind::kChanged : ChangeKind::kAdded,
-                      now->inode, ""};
-      if (S_ISLNK(now->inode.mode)) {
-        IMGMOUNT_TRY(event.target, tree->SymlinkTarget(now->inode.ino));
+    IMGMOUNT_TRY(const LayerIndex* index, states.Index(layer));
+    for (size_t i = 0; i < index->size(); ++i) {
+      const EntryView entry = index->entry(i);
+      if (entry.type == EntryType::kWhiteout ||
+          entry.type == EntryType::kOpaque || entry.path.empty()) {
+        continue;
       }
-      events.push_back(std::move(event));
-    } else if (!now && before) {
-      events.push_back({layer, ChangeKind::kDeleted, std::nullopt, ""});
+      const std::string path = '/' + std::string(entry.path);
+      const std::string name = path.substr(path.rfind('/') + 1);
+      if (filter.ExcludesName(name) || filter.ExcludesPath(path)) {
+        paths.insert(path);
+      }
     }
-    before = std::move(now);
-    states.Drop(layer + 1);
   }
-  return events;
+  return HistoryOf(states, {paths.begin(), paths.end()});
+}
+
+std::string MatchesText(const std::vector<PathEvent>& events) {
+  std::vector<std::array<std::string, 4>> rows = {
+      {"LAYER", "CHANGE", "SIZE", "PATH"}};
+  for (const PathEvent& event : events) {
+    const bool is_link = event.inode && S_ISLNK(event.inode->mode);
+    rows.push_back(
+        {std::to_string(event.layer),
+         std::string(1, static_cast<char>(event.kind)),
+         is_link ? "" : SizeOrTarget(event),
+         Printable(event.path) + (is_link ? ' ' + SizeOrTarget(event) : "")});
+  }
+  return Aligned(rows);
 }
 
 std::string PathHistoryText(const std::vector<PathEvent>& events,
@@ -118,28 +205,11 @@ std::string PathHistoryText(const std::vector<PathEvent>& events,
     if (event.inode) {
       row[2] = ModeText(event.inode->mode);
       row[3] = fmt::format("{}:{}", event.inode->uid, event.inode->gid);
-      row[4] = S_ISLNK(event.inode->mode) ? "-> " + Printable(event.target)
-                                          : std::to_string(event.inode->size);
+      row[4] = SizeOrTarget(event);
     }
     rows.push_back(std::move(row));
   }
-  std::array<size_t, 7> width = {};
-  for (const Row& row : rows) {
-    for (size_t i = 0; i < row.size(); ++i) {
-      width[i] = std::max(width[i], row[i].size());
-    }
-  }
-  std::string text;
-  for (const Row& row : rows) {
-    std::string line;
-    for (size_t i = 0; i < row.size(); ++i) {
-      line += i + 1 == row.size() ? row[i]
-                                  : fmt::format("{:<{}}   ", row[i], width[i]);
-    }
-    line.resize(line.find_last_not_of(' ') + 1);
-    text += line + '\n';
-  }
-  return text;
+  return Aligned(rows);
 }
 
 }  // namespace imgmount

@@ -17,7 +17,8 @@
 namespace imgmount {
 
 struct PathEvent {
-  size_t layer;  // that did it
+  std::string path;  // as asked for
+  size_t layer;      // that did it
   ChangeKind kind;
   std::optional<Inode> inode;  // what is there then; nullopt: deleted
   std::string target;          // of a symlink
@@ -28,6 +29,19 @@ struct PathEvent {
 // are dropped from `states` on the way.
 Result<std::vector<PathEvent>> HistoryOfPath(LayerStates& states,
                                              std::string_view path);
+
+// The same of every path that matches, sorted by path; also of those that are
+// gone at the end. `glob` as for PathFilter.
+Result<std::vector<PathEvent>> HistoryOfMatches(LayerStates& states,
+                                                const std::string& glob);
+
+// Whether it is a pattern rather than a path: it has one of *?[.
+bool IsGlob(std::string_view text);
+
+// A table of the events of several paths:
+//   LAYER   CHANGE   SIZE   PATH
+//   2       C        12     /etc/motd
+std::string MatchesText(const std::vector<PathEvent>& events);
 
 // A table, a line per event:
 //   LAYER   CHANGE   MODE         OWNER   SIZE   DIGEST         CREATED BY

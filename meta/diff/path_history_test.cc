@@ -61,6 +61,34 @@ TEST_F(PathHistoryTest, FollowsLinksOnTheWay) {
   EXPECT_EQ(events_[1].target, "new");
 }
 
+TEST_F(PathHistoryTest, FindsWhatMatchesInAllLayers) {
+  std::vector<LayerBuilder> layers;
+  layers.push_back(LayerBuilder()
+                       .Dir("etc")
+                       .File("etc/a.conf", 1)
+                       .File("etc/b.conf", 2)
+                       .Symlink("c.conf", "etc/a.conf"));
+  layers.push_back(LayerBuilder().File("etc/b.conf", 3).File("conf", 4));
+  layers.push_back(LayerBuilder().Whiteout("etc"));
+  const BuiltLayers built(std::move(layers));
+  LayerStates states(built, built.layer_count(), folder_.path());
+  const std::string table = MatchesText(*HistoryOfMatches(states, "*.conf"));
+  EXPECT_EQ(table,
+            "LAYER   CHANGE   SIZE   PATH\n"
+            "0       A               /c.conf -> etc/a.conf\n"
+            "0       A        1      /etc/a.conf\n"
+            "2       D               /etc/a.conf\n"
+            "0       A        2      /etc/b.conf\n"
+            "1       C        3      /etc/b.conf\n"
+            "2       D               /etc/b.conf\n");
+  EXPECT_EQ(MatchesText(*HistoryOfMatches(states, "/etc/b*")),
+            "LAYER   CHANGE   SIZE   PATH\n"
+            "0       A        2      /etc/b.conf\n"
+            "1       C        3      /etc/b.conf\n"
+            "2       D               /etc/b.conf\n");
+  EXPECT_TRUE(HistoryOfMatches(states, "*.nothing")->empty());
+}
+
 TEST_F(PathHistoryTest, IsATable) {
   Of("bin/sh");
   std::vector<LayerInfo> infos;
