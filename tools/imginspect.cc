@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "fetch/find/open_image.h"
+#include "fetch/find/platforms.h"
 #include "fetch/find/resolve_image.h"
 #include "meta/cli/command_line.h"
 #include "meta/cli/interrupt.h"
@@ -30,7 +31,8 @@ constexpr char kExamples[] = R"(
 Prints a JSON array with an object per image, in the format of
 `docker image inspect`. Reads manifest and config only, from the cache or the
 registry; no layer is downloaded for it. Size counts the bytes of files, and of
-what symlinks point to, once the layers have been pulled, else the compressed layers.
+what symlinks point to, once the layers have been pulled, else the compressed
+layers.
 
 Examples:
   imginspect nginx
@@ -41,6 +43,7 @@ Examples:
   imginspect --format '{{.Config.Cmd}}' nginx
   imginspect -f '{{range .Config.Env}}{{println .}}{{end}}' nginx
   imginspect --raw config nginx          the document itself
+  imginspect --platforms nginx           what it can be pulled for
 
 A template sees what Docker's does; one that fails there is tried on the JSON.
 What is wrong with a template ends with 64, be it that it cannot be read or that
@@ -60,6 +63,7 @@ struct Arguments {
   std::string format;
   std::string raw;
   std::string id = "config";
+  bool platforms = false;
   bool pager = true;
 };
 
@@ -73,10 +77,14 @@ void Declare(CLI::App& app, Arguments& args) {
                                 "for each image, with Docker's functions");
   format->type_name("FORMAT");
   app.add_option("--raw", args.raw,
-                 "Print the manifest or the config as it was published")
-      ->check(CLI::IsMember({"manifest", "config"}))
+                 "Print the manifest, the config or the index as it was "
+                 "published")
+      ->check(CLI::IsMember({"manifest", "config", "index"}))
       ->excludes(format)
       ->type_name("WHAT");
+  app.add_flag("--platforms", args.platforms,
+               "List the platforms that the image is for, a line each")
+      ->excludes(format);
   app.add_option("--id", args.id,
                  "What Id is: the config's digest, or (as in Docker's "
                  "containerd store) that of the manifest or index")
@@ -132,7 +140,23 @@ class Output {
 Status Inspect(const std::string& image, const Arguments& args,
                const FetchConfig& config, Output& output) {
   IMGMOUNT_TRY(NamedImage named, OpenImage(image, config));
+  if (args.platforms) {
+    IMGMOUNT_TRY(const auto platforms, PlatformsOf(named));
+    for (const Platform& each : platforms) output.AddText(each.Text() + '\n');
+    return {};
+  }
   IMGMOUNT_TRY(const ResolvedImage resolved, FindOrResolve(named));
+  if (args.raw == "index") {
+    if (!resolved.image.index_digest) {
+      return Fail(ErrorCode::kNotFound,
+                  image + ": is published without an index");
+    }
+    IMGMOUNT_TRY(
+        const std::string index,
+        named.cache.ReadBlob(*resolved.image.index_digest, kMaxManifestBytes));
+    output.AddText(index);
+    return {};
+  }
   if (!args.raw.empty()) {
     output.AddText(args.raw == "manifest" ? resolved.image.manifest_json
                                           : resolved.image.config.json);

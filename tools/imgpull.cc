@@ -8,6 +8,7 @@
 
 #include "fetch/find/explain.h"
 #include "fetch/find/open_image.h"
+#include "fetch/find/platforms.h"
 #include "fetch/find/pull_image.h"
 #include "fetch/find/resolve_image.h"
 #include "fetch/progress/json_progress.h"
@@ -27,6 +28,7 @@ Examples:
   imgpull nginx                          the latest nginx of Docker Hub
   imgpull nginx:1.25 alpine              several, one after the other
   imgpull --platform linux/arm64 nginx   another machine's
+  imgpull --platform all nginx           all that there are
   imgpull localhost:5000/app@sha256:...  exactly this one
   imgpull oci:layout:v1                  index an image layout on disk
 
@@ -52,6 +54,23 @@ Status Pull(const std::string& text, const FetchConfig& config,
   progress->Finish(published, image.familiar);
   progress->ShowName(image.name, published);
   return {};
+}
+
+// Each platform that the image is for.
+Status PullAllPlatforms(const std::string& text, FetchConfig config,
+                        const ImageOptions& options, const ToolIo& io) {
+  IMGMOUNT_TRY(NamedImage named, OpenImage(text, config));
+  IMGMOUNT_TRY(const auto platforms, PlatformsOf(named));
+  return ForEach(
+      platforms,
+      [&](const Platform& platform) -> Status {
+        // The index's own spelling may be another.
+        IMGMOUNT_TRY(config.platform, Platform::Parse(platform.Text()));
+        auto pulled = Pull(text, config, options, io);
+        if (pulled) return pulled;
+        return Failure(std::move(pulled).error().In(platform.Text()));
+      },
+      io, kTool);
 }
 
 Status Explain(const std::string& text, const FetchConfig& config,
@@ -81,12 +100,16 @@ int ImgpullMain(std::vector<std::string> args, const ToolIo& io) {
   }
 
   const InterruptScope interrupt;
+  const bool all_platforms = options.platform == "all";
+  if (all_platforms) options.platform.clear();
   const auto config = options.Config(io, interrupt.flag());
   if (!config) return Report(io, kTool, config.error());
   int status = 0;
   for (const std::string& image : images) {
     const Status pulled = explain ? Explain(image, *config, io)
-                                  : Pull(image, *config, options, io);
+                          : all_platforms
+                              ? PullAllPlatforms(image, *config, options, io)
+                              : Pull(image, *config, options, io);
     if (pulled) continue;
     if (options.progress == ProgressStyle::kJson && !options.quiet) {
       PrintJsonFailure(io.out, pulled.error());

@@ -11,7 +11,7 @@ namespace imgmount {
 namespace {
 
 Result<Source::Document> TopDocument(NamedImage& image) {
-  if (image.reference) {
+  if (image.reference && image.pull != PullPolicy::kAlways) {
     const auto known = image.cache.FindName(image.name);
     if (known) {
       auto bytes = image.cache.ReadBlob(known->digest, kMaxManifestBytes);

@@ -13,7 +13,7 @@ namespace imgmount {
 
 // Those in the index that the name stands for, in its order; where there is no
 // index, the one in the image's config. From the cache when it is
-// there, else from the source.
+// there and need not be asked for anew, else from the source.
 Result<std::vector<Platform>> PlatformsOf(NamedImage& image);
 
 }  // namespace imgmount

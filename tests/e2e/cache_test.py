@@ -123,10 +123,18 @@ class CacheOfTwo(harness.EndToEnd):
             harness.config_of([shared, layer], architecture=architecture),
             [self.layout.add_blob(gzip(x), harness.LAYER_GZIP) for x in (shared, layer)])
             for architecture, layer in (("riscv64", own), ("amd64", tar(file("other"))))]
-        self.layout.name("all", self.layout.add_index(manifests))
+        index = self.layout.add_index(manifests)
+        self.layout.name("all", index)
         self.hub.push(f"oci:{self.layout.folder}:all", "library/all:latest", "--all")
-        self.pull("--platform", "linux/riscv64", "all")
-        self.pull("--platform", "linux/amd64", "all")
+        self.assertEqual(self.out_of("imginspect", "--platforms", "all"),
+                         "linux/riscv64\nlinux/amd64\n")
+        self.pull("--platform", "all", "all")
+        raw = self.out_of("imginspect", "--raw", "index", "all")
+        self.assertEqual(harness.digest_of(raw.encode()), index["digest"])
+        self.pull("a")
+        self.assert_fails(self.run_tool("imginspect", "--raw", "index", "a"), NOT_FOUND,
+                          "without an index")
+        self.out_of("imgcache", "rm", "a")
         self.assertEqual(len(self.out_of("imgcache", "ls", "--layers", "-q").split()), 3)
         config = json.loads(self.out_of("imginspect", "--platform=linux/amd64", "all"))[0]
         digits = config["Id"].removeprefix("sha256:")
@@ -236,14 +244,6 @@ class CacheOfTwo(harness.EndToEnd):
         self.publish(id[:8], "c", b"c")
         self.pull("docker.io/library/" + id[:8])
         self.assertEqual(self.out_of("imgcat", id[:8], "own"), "c")
-                          USAGE, "--cache-max-size: lots")
-
-    def test_pulls_and_prunes_at_the_same_time_do_no_harm(self):
-        jobs = []
-        for _ in range(8):
-            for command in (["imgpull", "-q", "a"], ["imgcache", "prune", "--all"],
-                            ["imgpull", "-q", "b"]):
-                jobs.append(subprocess.Popen(
 
     def test_nonsense_is_refused(self):
         self.pull("a")
@@ -274,6 +274,14 @@ class CacheOfTwo(harness.EndToEnd):
         self.assertEqual((folder / "own").read_bytes(), b"b" * 1000)
         self.assertEqual(self.names(), ["a:latest", "b:latest"])
         self.assert_fails(self.run_tool("imgpull", "--cache-max-size", "lots", "a"),
+                          USAGE, "--cache-max-size: lots")
+
+    def test_pulls_and_prunes_at_the_same_time_do_no_harm(self):
+        jobs = []
+        for _ in range(8):
+            for command in (["imgpull", "-q", "a"], ["imgcache", "prune", "--all"],
+                            ["imgpull", "-q", "b"]):
+                jobs.append(subprocess.Popen(
                     [str(BIN / command[0]), *command[1:]], env=self.environment,
                     stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
         for job in jobs:
