@@ -19,20 +19,15 @@
 #include "meta/partial/partial_blob.h"
 #include "meta/store/layer_store.h"
 #include "tests/support/fake_registry.h"
+#include "tests/support/matchers.h"
 #include "tests/support/tar_builder.h"
 
 namespace imgmount {
 namespace {
 
 namespace fs = std::filesystem;
-using ::testing::AllOf;
-using ::testing::Contains;
-using ::testing::ElementsAre;
 using testing::FakeRegistry;
-using ::testing::HasSubstr;
 using testing::HttpServer;
-using ::testing::IsEmpty;
-using ::testing::Not;
 using testing::RandomBytes;
 using testing::TarBuilder;
 using testing::TestImage;

@@ -15,23 +15,19 @@
 #include <vector>
 
 #include "fetch/range/lazy_blob.h"
+#include "tests/support/matchers.h"
 #include "tests/support/tar_builder.h"
 
 namespace imgmount {
 namespace {
 
 using std::chrono::milliseconds;
-using ::testing::AllOf;
 using ::testing::Each;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using ::testing::Le;
 using ::testing::SizeIs;
 using Priority = RangeFetcher::Priority;
 
 constexpr uint64_t kPieces = 160;  // 10 MiB
-constexpr uint64_t kPiecesOfMiB = (1 << 20) / kPieceBytes;
 
 // A server whose manners a test decides.
 class FakeSource : public Source {

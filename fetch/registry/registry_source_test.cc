@@ -12,18 +12,15 @@
 
 #include "tests/support/fake_registry.h"
 #include "tests/support/hostile_json.h"
+#include "tests/support/matchers.h"
 #include "tests/support/tar_builder.h"
 #include "tests/support/test_io.h"
 
 namespace imgmount {
 namespace {
 
-using ::testing::AllOf;
-using ::testing::ElementsAre;
 using testing::FakeRegistry;
-using ::testing::HasSubstr;
 using testing::HttpServer;
-using ::testing::Not;
 using ::testing::Pair;
 using testing::TestImage;
 using Reply = HttpServer::Reply;

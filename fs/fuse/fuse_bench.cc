@@ -21,7 +21,6 @@ namespace {
 using testing::FakeFuse;
 using testing::TestImage;
 using testing::TestLayer;
-using testing::Wire;
 
 constexpr uint64_t kFileBytes = 16 << 20;
 constexpr int kFiles = 1000;
@@ -42,7 +41,7 @@ std::string ReadRequest(uint64_t offset, uint32_t size) {
   fuse_read_in in = {};
   in.offset = offset;
   in.size = size;
-  return Wire(in);
+  return testing::Wire(in);
 }
 
 // Bytes of a span that is decoded already.
