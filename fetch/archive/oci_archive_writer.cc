@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "meta/base/file.h"
+#include "meta/base/regular_file.h"
 #include "meta/image/layout_index.h"
 #include "meta/tar/tar_writer.h"
 #include "meta/upkeep/inventory.h"
@@ -43,7 +44,7 @@ Status AddText(const std::string& path, std::string_view text, TarWriter& tar) {
 Status WriteBlob(const Cache& cache, const Digest& digest, TarWriter& tar,
                  const std::function<bool()>& stopped) {
   const auto path = cache.BlobPath(digest);
-  IMGMOUNT_TRY(const UniqueFd fd, OpenFile(path, O_RDONLY));
+  IMGMOUNT_TRY(const UniqueFd fd, OpenRegularFile(path));
   std::error_code error;
   const uint64_t size = std::filesystem::file_size(path, error);
   if (error) return FailErrno(path.string(), error.value());

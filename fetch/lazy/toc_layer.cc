@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "meta/base/file.h"
+#include "meta/base/regular_file.h"
 #include "meta/layer/first_pass.h"
 #include "meta/toc/chunk_table.h"
 #include "meta/toc/toc_reader.h"
@@ -91,7 +92,7 @@ Status TocLayer::MakeIndex(BlobSource& blob) const {
 }
 
 Status TocLayer::CheckTrusted() const {
-  const auto why = ReadFile(folder_ / kWrongTocFile, kMaxWhy);
+  const auto why = ReadRegularFile(folder_ / kWrongTocFile, kMaxWhy);
   if (!why) return {};
   return Fail(ErrorCode::kCorrupt, why->substr(0, why->find('\n')));
 }

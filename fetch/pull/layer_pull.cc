@@ -16,6 +16,7 @@
 
 #include "meta/base/file.h"
 #include "meta/base/mutex.h"
+#include "meta/base/regular_file.h"
 #include "meta/store/layer_facts.h"
 #include "meta/store/layer_store.h"
 
@@ -253,7 +254,7 @@ Failure LayerPull::CannotReadBack(const Error& error) const {
 
 Status LayerPull::IndexCachedBlob() {
   const fs::path path = cache_.BlobPath(layer_.digest);
-  const auto fd = OpenFile(path, O_RDONLY);
+  const auto fd = OpenRegularFile(path);
   if (!fd) return CannotReadBack(fd.error());
   IMGMOUNT_TRY(const uint64_t size, SizeOf(fd->get(), path));
   IMGMOUNT_TRY(const auto pass, StartPass());

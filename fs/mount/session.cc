@@ -7,6 +7,7 @@
 
 #include "fs/keep/keeper.h"
 #include "fs/keep/request_journal.h"
+#include "fs/mount/bus_error_log.h"
 #include "fs/mount/ending_signals.h"
 #include "fs/mount/mount_server.h"
 
@@ -15,7 +16,8 @@ namespace {
 
 Status Serve(const FuseMount& mount, const FileSystem& fs, int journal_memory,
              bool push, const std::function<void()>& on_ready,
-             const StartWork& start_work) {
+             const StartWork& start_work, const Log& log) {
+  const BusErrorLog bus_errors(log);
   IMGMOUNT_TRY(const auto journal, RequestJournal::Open(journal_memory));
   IMGMOUNT_TRY(const EndingSignals signals, EndingSignals::Catch());
   const std::shared_ptr<void> work = start_work ? start_work() : nullptr;
@@ -31,7 +33,7 @@ Status RunSession(const FileSystem& fs, bool push, const MountConfig& config,
                   const StartWork& start_work) {
   IMGMOUNT_TRY(const UniqueFd memory, RequestJournal::CreateMemory());
   IMGMOUNT_TRY(const FuseMount mount, FuseMount::Create(config));
-  return Serve(mount, fs, memory.get(), push, on_ready, start_work);
+  return Serve(mount, fs, memory.get(), push, on_ready, start_work, config.log);
 }
 
 Status RunKeptSession(std::shared_ptr<const FileSystem> fs, bool push,
@@ -43,9 +45,9 @@ Status RunKeptSession(std::shared_ptr<const FileSystem> fs, bool push,
   const pid_t keeper = ::getpid();
   bool first = true;
   const auto serve = [&] {
-    const Status served =
-        Serve(mount, *fs, memory.get(), push,
-              first ? on_ready : std::function<void()>(), start_work);
+    const Status served = Serve(mount, *fs, memory.get(), push,
+                                first ? on_ready : std::function<void()>(),
+                                start_work, config.log);
     // Access profiles are saved by that, which takes a while.
     fs.reset();
     // Nobody is left to unmount it.

@@ -11,6 +11,8 @@
 #include <random>
 #include <system_error>
 
+#include "meta/base/regular_file.h"
+
 namespace imgmount {
 namespace fs = std::filesystem;
 
@@ -184,7 +186,7 @@ Status AtomicFile::Commit() {
 }
 
 Result<MappedFile> MappedFile::Open(const fs::path& path) {
-  IMGMOUNT_TRY(UniqueFd fd, OpenFile(path, O_RDONLY));
+  IMGMOUNT_TRY(UniqueFd fd, OpenRegularFile(path));
   MappedFile file;
   if (::fstat(fd.get(), &file.stat_) != 0) {
     return FailErrno(path.string(), errno);
@@ -221,11 +223,11 @@ MappedFile::~MappedFile() {
 }
 
 Result<UniqueFd> OpenLockFile(const fs::path& path) {
-  auto fd = OpenFile(path, O_RDWR | O_CREAT, 0644);
+  auto fd = OpenRegularFile(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0644);
   if (fd) return fd;
   const int error = fd.error().error_number();
   if (error != EACCES && error != EROFS) return fd;
-  auto read_only = OpenFile(path, O_RDONLY);
+  auto read_only = OpenRegularFile(path, O_RDONLY | O_NOFOLLOW);
   return read_only ? std::move(read_only) : std::move(fd);
 }
 
@@ -248,9 +250,16 @@ Result<std::optional<FileLock>> FileLock::TryAcquire(const fs::path& path) {
 
 Status MakeDirectories(const fs::path& path) {
   std::error_code error;
-  fs::create_directories(path, error);
-  if (error) return FailErrno(path.string(), error.value());
-  return {};
+  if (fs::is_directory(path, error)) return {};
+  if (path.has_parent_path() && path.parent_path() != path) {
+    IMGMOUNT_CHECK(MakeDirectories(path.parent_path()));
+  }
+  // Not create_directories(): others of the group could write there, where the
+  // umask lets them.
+  if (::mkdir(path.c_str(), 0755) == 0) return {};
+  const int failed = errno;
+  if (failed == EEXIST && fs::is_directory(path, error)) return {};
+  return FailErrno(path.string(), failed);
 }
 
 }  // namespace imgmount

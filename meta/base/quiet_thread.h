@@ -15,6 +15,7 @@ std::thread StartQuietThread(Body&& body) {
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
+  sigdelset(&all, SIGBUS);  // its own: a mapped file that was cut
   pthread_sigmask(SIG_SETMASK, &all, &before);
   std::thread thread(std::forward<Body>(body));
   pthread_sigmask(SIG_SETMASK, &before, nullptr);

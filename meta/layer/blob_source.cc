@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "meta/base/file.h"
+#include "meta/base/regular_file.h"
 
 namespace imgmount {
 namespace {
@@ -44,12 +45,9 @@ class BlobFile : public BlobSource {
 
 Result<std::unique_ptr<BlobSource>> OpenBlobFile(
     const std::filesystem::path& path) {
-  IMGMOUNT_TRY(UniqueFd fd, OpenFile(path, O_RDONLY));
+  IMGMOUNT_TRY(UniqueFd fd, OpenRegularFile(path));
   struct stat stat;
   if (::fstat(fd.get(), &stat) != 0) return FailErrno(path.string(), errno);
-  if (!S_ISREG(stat.st_mode)) {
-    return Fail(ErrorCode::kIo, path.string() + ": not a regular file");
-  }
   return std::make_unique<BlobFile>(
       std::move(fd), static_cast<uint64_t>(stat.st_size), path.string());
 }

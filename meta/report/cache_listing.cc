@@ -7,12 +7,12 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
 #include <string_view>
 
+#include "meta/base/regular_file.h"
 #include "meta/base/zoned_time.h"
 #include "meta/report/columns.h"
 #include "meta/report/row_format.h"
@@ -171,7 +171,10 @@ Result<std::string> ImageTable(const std::vector<FormatRow>& rows,
 // A manifest, index or config, whether or not an image has it: it begins as a
 // JSON object does.
 bool IsDocument(const std::filesystem::path& blob) {
-  return std::ifstream(blob).peek() == '{';
+  const auto fd = OpenRegularFile(blob);
+  std::byte first{};
+  return fd && ReadAt(fd->get(), std::span(&first, 1), 0) &&
+         first == std::byte{'{'};
 }
 
 }  // namespace

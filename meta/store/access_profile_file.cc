@@ -4,6 +4,7 @@
 #include <array>
 
 #include "meta/base/file.h"
+#include "meta/base/regular_file.h"
 #include "meta/base/wire.h"
 #include "meta/base/xxh3.h"
 
@@ -82,7 +83,7 @@ Result<std::vector<AccessProfile>> ParseProfiles(
 
 Result<std::vector<AccessProfile>> ReadProfiles(
     const std::filesystem::path& path, std::string_view subject) {
-  IMGMOUNT_TRY(const std::string bytes, ReadFile(path, kMaxBytes));
+  IMGMOUNT_TRY(const std::string bytes, ReadRegularFile(path, kMaxBytes));
   return ParseProfiles(std::as_bytes(std::span(bytes)), subject);
 }
 

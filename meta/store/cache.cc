@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <pwd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,6 +13,8 @@
 #include <system_error>
 #include <variant>
 
+#include "meta/base/beneath.h"
+#include "meta/base/regular_file.h"
 #include "meta/image/json.h"
 #include "meta/image/layout_index.h"
 #include "meta/text/printable.h"
@@ -41,6 +44,52 @@ Status WriteFile(const fs::path& path, std::string_view bytes) {
 // for images.
 Failure AsIo(const Error& error) {
   return Fail(ErrorCode::kIo, error.message());
+}
+
+std::string UserName(uid_t user) {
+  const struct passwd* found = ::getpwuid(user);
+  return found == nullptr ? fmt::format("user {}", user) : found->pw_name;
+}
+
+// Made if missing, and ours alone to change: whoever else could put a link in
+// the place of something here while we write would choose where we write.
+Status CheckFolder(const fs::path& cache, const char* sub) {
+  constexpr char kElsewhere[] =
+      "use another cache (--cache-dir, IMGMOUNT_CACHE)";
+  const fs::path path = *sub == '\0' ? cache : cache / sub;
+  auto folder = OpenFolderBeneath(cache, sub);
+  if (!folder && folder.error().error_number() == ENOENT) {
+    auto made = MakeDirectories(path);
+    if (!made) return AsIo(made.error().In("cache folder"));
+    folder = OpenFolderBeneath(cache, sub);
+  }
+  if (!folder && folder.error().error_number() == ENOTDIR) {
+    return Fail(ErrorCode::kIo,
+                fmt::format("{}: a link or a file in the place of a folder of "
+                            "the cache; remove it, or {}",
+                            path.string(), kElsewhere));
+  }
+  if (!folder) return AsIo(folder.error().In("cache folder"));
+  struct stat stat;
+  if (::fstat(folder->get(), &stat) != 0) {
+    return FailErrno(path.string(), errno);
+  }
+  if (stat.st_uid != ::geteuid() && stat.st_uid != 0) {
+    return Fail(
+        ErrorCode::kIo,
+        fmt::format("{}: this cache belongs to {}, who could change it at any "
+                    "moment; read its images by oci:{}:NAME, or {}",
+                    path.string(), UserName(stat.st_uid), cache.string(),
+                    kElsewhere));
+  }
+  if ((stat.st_mode & (S_IWGRP | S_IWOTH)) != 0 &&
+      (stat.st_mode & S_ISVTX) == 0) {
+    return Fail(ErrorCode::kIo,
+                fmt::format("{}: others could change this cache: chmod go-w, "
+                            "or {}",
+                            path.string(), kElsewhere));
+  }
+  return {};
 }
 
 bool HasName(const nlohmann::ordered_json& descriptor, std::string_view name) {
@@ -91,12 +140,13 @@ bool Cache::IsThere(const fs::path& folder) {
 
 Result<Cache> Cache::Open(const fs::path& folder) {
   const Cache cache(fs::absolute(folder), fs::absolute(folder));
+  auto made = MakeDirectories(cache.folder_);
+  if (!made) return AsIo(made.error().In("cache folder"));
   for (const char* sub :
-       {"blobs/sha256", "blobs/sha512", "imgmount/layers", "imgmount/trees",
-        "imgmount/starts", "imgmount/partial", "imgmount/locks",
-        "imgmount/mounts"}) {
-    auto made = MakeDirectories(cache.folder_ / sub);
-    if (!made) return AsIo(made.error().In("cache folder"));
+       {"", "blobs", "blobs/sha256", "blobs/sha512", "imgmount",
+        "imgmount/layers", "imgmount/trees", "imgmount/starts",
+        "imgmount/partial", "imgmount/locks", "imgmount/mounts"}) {
+    IMGMOUNT_CHECK(CheckFolder(cache.folder_, sub));
   }
   if (Exists(cache.folder_ / kLayoutFile) &&
       Exists(cache.folder_ / kIndexFile)) {
@@ -114,7 +164,7 @@ Result<Cache> Cache::Open(const fs::path& folder) {
 
 Result<Cache> Cache::WithLayout(const fs::path& layout) const {
   const auto path = layout / kLayoutFile;
-  auto text = ReadFile(path, kMaxLayoutBytes);
+  auto text = ReadRegularFile(path, kMaxLayoutBytes);
   if (!text) {
     if (text.error().code() != ErrorCode::kNotFound)
       return Failure(text.error());
@@ -173,7 +223,7 @@ bool Cache::HasBlob(const Digest& digest) const {
 
 Result<std::string> Cache::ReadBlob(const Digest& digest, size_t limit) const {
   const auto path = BlobPath(digest);
-  auto bytes = ReadFile(path, limit);
+  auto bytes = ReadRegularFile(path, limit);
   if (!bytes) {
     if (bytes.error().code() != ErrorCode::kNotFound) return bytes;
     return Fail(
@@ -202,7 +252,8 @@ Result<Digest> Cache::WriteBlob(std::string_view bytes,
 
 Result<std::vector<Descriptor>> Cache::ReadIndex() const {
   const auto path = layout_ / kIndexFile;
-  IMGMOUNT_TRY(const std::string text, ReadFile(path, kMaxManifestBytes));
+  IMGMOUNT_TRY(const std::string text,
+               ReadRegularFile(path, kMaxManifestBytes));
   auto document = ParseManifestOrIndex(text, kOciIndex);
   if (document) return std::get<Index>(*std::move(document)).manifests;
   return DamagedIndex(document.error().In(path.string()));
@@ -253,7 +304,8 @@ Status Cache::EditIndex(const std::string& name,
   if (IsReadOnly()) return {};
   IMGMOUNT_TRY(const FileLock lock, Lock(kIndexLock));
   const auto path = layout_ / kIndexFile;
-  IMGMOUNT_TRY(const std::string text, ReadFile(path, kMaxManifestBytes));
+  IMGMOUNT_TRY(const std::string text,
+               ReadRegularFile(path, kMaxManifestBytes));
   auto parsed = ParseOrderedJson(text, path.string(), kMaxManifestBytes);
   if (!parsed) return DamagedIndex(parsed.error());
   auto& index = *parsed;

@@ -48,7 +48,7 @@ class Cache {
   static std::filesystem::path DefaultFolder(const ToolIo& io);
 
   static bool IsThere(const std::filesystem::path& folder);
-  // Makes what is missing. kIo names the folder.
+  // Makes what is missing. kIo names the folder; nobody else may change it.
   static Result<Cache> Open(const std::filesystem::path& folder);
   // An existing OCI layout that is read and never written: blobs come from
   // `layout`, derived files go to this cache. There WriteBlob() only looks for

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "meta/base/file.h"
+#include "meta/base/regular_file.h"
 #include "meta/base/xxh3.h"
 #include "meta/image/json.h"
 
@@ -38,7 +39,7 @@ std::optional<DiffId> LayerFacts::DiffIdBy(DigestAlgorithm algorithm) const {
 
 Result<LayerFacts> LoadFacts(const Cache& cache, const Digest& layer) {
   const auto path = cache.LayerFolder(layer) / kFactsFile;
-  IMGMOUNT_TRY(const std::string text, ReadFile(path, kMaxFactsBytes));
+  IMGMOUNT_TRY(const std::string text, ReadRegularFile(path, kMaxFactsBytes));
   IMGMOUNT_TRY(const nlohmann::json json,
                ParseJson(text, path.string(), kMaxFactsBytes));
   IMGMOUNT_TRY(const auto object, JsonObject::Of(json, path.string()));

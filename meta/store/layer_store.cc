@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "meta/base/file.h"
+#include "meta/base/regular_file.h"
 #include "meta/layer/first_pass.h"
 #include "meta/store/layer_facts.h"
 
@@ -27,7 +28,7 @@ bool IsGoneOrDamaged(const Error& error) {
 // The first pass over the blob in the cache. The layer's lock is held.
 Status Rebuild(const Cache& cache, const Descriptor& layer,
                const DiffId& diff_id) {
-  auto blob = OpenFile(cache.BlobPath(layer.digest), O_RDONLY);
+  auto blob = OpenRegularFile(cache.BlobPath(layer.digest));
   if (!blob) {
     if (blob.error().code() != ErrorCode::kNotFound) {
       return Failure(blob.error());

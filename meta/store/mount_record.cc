@@ -15,6 +15,8 @@
 #include <system_error>
 #include <thread>
 
+#include "meta/base/regular_file.h"
+
 namespace imgmount {
 namespace {
 
@@ -58,9 +60,9 @@ Result<std::vector<HeldRecord>> HeldRecords(const Cache& cache) {
   fs::directory_iterator it(RecordsFolder(cache), error);
   for (; !error && it != fs::directory_iterator(); it.increment(error)) {
     const auto& path = it->path();
-    auto fd = OpenFile(path, O_RDONLY);
+    auto fd = OpenRegularFile(path);
     if (!fd) continue;  // just unmounted
-    const auto text = ReadFile(path, kMaxRecordBytes);
+    const auto text = ReadRegularFile(path, kMaxRecordBytes);
     auto record = text ? ParseRecord(*text) : std::nullopt;
     if (::flock(fd->get(), LOCK_EX | LOCK_NB) == 0) {
       // Without a text it is one that is just being made.

@@ -12,15 +12,16 @@
 #include <sstream>
 #include <system_error>
 
+#include "meta/base/beneath.h"
+#include "meta/base/regular_file.h"
+
 namespace imgmount {
 namespace {
 
 constexpr std::string_view kPrefix = "use-";
 constexpr size_t kMaxListBytes = (kMaxLayers + 2) * 200;
 
-std::filesystem::path LocksFolder(const Cache& cache) {
-  return cache.folder() / "imgmount" / "locks";
-}
+constexpr char kLocks[] = "imgmount/locks";
 
 // "sha256:ab…" as "use-sha256-ab…".
 std::string FileName(const Digest& manifest) {
@@ -58,7 +59,8 @@ Result<UniqueFd> OpenLocked(const std::filesystem::path& path, int operation) {
 // And its time, where that may be changed.
 Status WriteList(int fd, const std::string& list,
                  const std::filesystem::path& path) {
-  IMGMOUNT_TRY(const std::string old_list, ReadFile(path, kMaxListBytes));
+  IMGMOUNT_TRY(const std::string old_list,
+               ReadRegularFile(path, kMaxListBytes));
   if (old_list.starts_with(list)) {
     (void)::futimens(fd, nullptr);
     return {};
@@ -71,7 +73,7 @@ Status WriteList(int fd, const std::string& list,
 }  // namespace
 
 Result<UseLock> UseLock::Hold(const Cache& cache, const Image& image) {
-  const auto folder = LocksFolder(cache);
+  const auto folder = cache.folder() / kLocks;
   IMGMOUNT_TRY(const UniqueFd removal, OpenLocked(folder / "removal", LOCK_SH));
   const auto path = folder / FileName(image.manifest_digest);
   IMGMOUNT_TRY(UniqueFd fd, OpenLocked(path, LOCK_SH));
@@ -89,15 +91,15 @@ Result<UseLock> UseLock::Hold(const Cache& cache, const Image& image) {
 }
 
 Result<RemovalLock> RemovalLock::Acquire(const Cache& cache) {
-  const auto folder = LocksFolder(cache);
+  const auto folder = cache.folder() / kLocks;
   IMGMOUNT_TRY(UniqueFd fd, OpenLocked(folder / "removal", LOCK_EX));
-  return RemovalLock(std::move(fd), folder);
+  return RemovalLock(std::move(fd), cache.folder());
 }
 
 Result<std::vector<Use>> RemovalLock::Uses() const {
   std::error_code error;
   std::vector<Use> uses;
-  std::filesystem::directory_iterator it(folder_, error);
+  std::filesystem::directory_iterator it(folder_ / kLocks, error);
   for (; !error && it != std::filesystem::directory_iterator();
        it.increment(error)) {
     const auto& path = it->path();
@@ -109,7 +111,7 @@ Result<std::vector<Use>> RemovalLock::Uses() const {
     Use use{*manifest, {}, stat.st_mtime, false};
     IMGMOUNT_TRY(const bool free, Flock(fd.get(), LOCK_EX | LOCK_NB, path));
     use.held = !free;
-    IMGMOUNT_TRY(const std::string list, ReadFile(path, kMaxListBytes));
+    IMGMOUNT_TRY(const std::string list, ReadRegularFile(path, kMaxListBytes));
     std::istringstream lines(list);
     for (std::string line; std::getline(lines, line);) {
       if (auto digest = Digest::Parse(line)) use.blobs.push_back(*digest);
@@ -121,11 +123,8 @@ Result<std::vector<Use>> RemovalLock::Uses() const {
 }
 
 Status RemovalLock::Forget(const Use& use) const {
-  const auto path = folder_ / FileName(use.manifest);
-  if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
-    return FailErrno(path.string(), errno);
-  }
-  return {};
+  return RemoveBeneath(folder_,
+                       std::filesystem::path(kLocks) / FileName(use.manifest));
 }
 
 }  // namespace imgmount

@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "meta/base/file.h"
+#include "meta/base/regular_file.h"
 #include "meta/base/wire.h"
 #include "meta/base/xxh3.h"
 #include "meta/tar/entry_path.h"
@@ -390,7 +391,7 @@ Status LayerIndex::Save(const std::filesystem::path& path,
 
 Result<LayerIndex> LayerIndex::Load(const std::filesystem::path& path,
                                     std::string_view subject) {
-  IMGMOUNT_TRY(const std::string bytes, ReadFile(path, kMaxFileBytes));
+  IMGMOUNT_TRY(const std::string bytes, ReadRegularFile(path, kMaxFileBytes));
   auto index = Parse(std::as_bytes(std::span(bytes)), subject);
   if (!index) return Failure(std::move(index).error().In(path.string()));
   return index;

@@ -8,9 +8,9 @@
 #include <chrono>
 #include <filesystem>
 #include <set>
-#include <system_error>
 #include <thread>
 
+#include "meta/base/beneath.h"
 #include "meta/image/reference.h"
 #include "meta/store/image_names.h"
 #include "meta/store/mount_record.h"
@@ -69,9 +69,8 @@ class Remover {
       if (found == inventory_.items.end()) continue;
       for (const auto& path : PathsOf(cache_, item)) {
         if (dry_run_) break;
-        std::error_code error;
-        std::filesystem::remove_all(path, error);
-        if (error) return FailErrno(path.string(), error.value());
+        IMGMOUNT_CHECK(RemoveBeneath(cache_.folder(),
+                                     path.lexically_relative(cache_.folder())));
       }
       removal_.items.push_back(item);
       removal_.bytes += found->second;

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <system_error>
 
+#include "meta/base/beneath.h"
+#include "meta/base/regular_file.h"
 #include "meta/layer/first_pass.h"
 #include "meta/layer/span_table.h"
 #include "meta/store/access_profile_file.h"
@@ -76,8 +78,7 @@ class Verifier {
   }
 
   Status Hash(const Digest& digest) {
-    IMGMOUNT_TRY(const UniqueFd fd,
-                 OpenFile(cache_.BlobPath(digest), O_RDONLY));
+    IMGMOUNT_TRY(const UniqueFd fd, OpenRegularFile(cache_.BlobPath(digest)));
     Hasher hasher(digest.algorithm());
     std::vector<std::byte> chunk(kChunk);
     for (uint64_t offset = 0;;) {
@@ -123,7 +124,7 @@ class Verifier {
     std::error_code ignored;
     for (fs::directory_iterator it(cache_.folder() / item, ignored), end;
          !ignored && it != end; it.increment(ignored)) {
-      const auto why = ReadFile(it->path() / kWrongTocFile, kMaxWhy);
+      const auto why = ReadRegularFile(it->path() / kWrongTocFile, kMaxWhy);
       if (why) {
         result_.damage.push_back({item, why->substr(0, why->find('\n'))});
       }
@@ -225,11 +226,7 @@ Result<Verification> VerifyCache(const Cache& cache,
 }
 
 Status RemoveDamaged(const Cache& cache, const CacheItem& item) {
-  const auto path = cache.folder() / item;
-  std::error_code error;
-  fs::remove_all(path, error);
-  if (error) return FailErrno(path.string(), error.value());
-  return {};
+  return RemoveBeneath(cache.folder(), item);
 }
 
 }  // namespace imgmount

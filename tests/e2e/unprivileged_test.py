@@ -94,6 +94,28 @@ class UnprivilegedUser(harness.EndToEnd):
         self.check(self.tools / "imgmount", "-u", self.folder)
         self.out_of("imgcache", "rm", image)
 
+    def test_another_users_cache_is_refused_and_its_images_read_as_it_says(self):
+        layout = Layout(self.scratch / "layout")
+        hub = FakeRegistry(layout, {"latest": add_image(layout, "latest", tar(
+            file("f", b"read" * 100_000)))})
+        self.addCleanup(hub.close)
+        image = f"{hub.address}/app"
+        self.out_of("imgpull", "-q", image, IMGMOUNT_CACHE=str(self.cache))
+        for path in [self.cache, *self.cache.rglob("*")]:
+            os.chown(path, 12345, 12345)
+        self.environment["IMGMOUNT_CACHE"] = str(self.cache)
+        for command in (("imgmount", image, self.folder), ("imgcache", "ls")):
+            done = self.as_user(self.tools / command[0], *command[1:])
+            self.assertEqual(done.returncode, harness.LOCAL, done.stderr)
+            self.assertIn(f"{self.cache}: this cache belongs to user 12345",
+                          done.stderr)
+            self.assertIn(f"oci:{self.cache}:NAME", done.stderr)
+        self.environment.pop("IMGMOUNT_CACHE")
+        self.check(self.tools / "imgmount", f"oci:{self.cache}:{image}:latest",
+                   self.folder)
+        self.addCleanup(self.as_user, "fusermount3", "-u", self.folder)
+        self.assertEqual(self.check("cat", self.folder / "f"), "read" * 100_000)
+
     def test_allow_root_lets_nobody_else_in_whatever_the_kernel_has_cached(self):
         layout = Layout(self.scratch / "layout")
         add_image(layout, "latest", tar(dir("d"), file("d/f", b"for root")))
