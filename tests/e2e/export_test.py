@@ -181,7 +181,8 @@ class WithoutAMount(harness.EndToEnd):
         def requests_of(tool, *args):
             before = len(hub.requests())
             self.bytes_of(tool, "--cache-dir", self.scratch / ("of-" + tool), *args)
-            return sorted(hub.requests()[before:])
+            # In how many ranges a large layer comes depends on the moment.
+            return sorted(set(hub.requests()[before:]))
 
         pull = requests_of("imgpull", "-q", "nginx")
         mounts = pathlib.Path("/proc/self/mountinfo").read_text()
