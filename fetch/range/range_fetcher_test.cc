@@ -177,6 +177,8 @@ class RangeFetcherTest : public ::testing::Test {
                                   ++*calls;
                                   promise->set_value(status);
                                 });
+    // They are here already, and nobody calls.
+    if (!awaited.wait) promise->set_value({});
     return awaited;
   }
 
