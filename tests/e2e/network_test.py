@@ -18,6 +18,10 @@ from harness import MB, Layout, add_image, layer_of
 from tar_layer import file, gzip, tar
 
 
+# What another run goes on with is whole.
+PIECE = 64 << 10
+
+
 class BadNetwork(harness.EndToEnd):
     SIZE = 3 * MB
 
@@ -157,7 +161,7 @@ class MisbehavingServers(BadNetwork):
         self.assert_fails(done, harness.UNAVAILABLE, self.hub.address, "503")
         self.on_blob(lambda request, n: None)
         self.check()
-        self.assertEqual(self.bytes_sent(), len(self.blob), "the rest is enough")
+        self.assertLess(self.bytes_sent(), len(self.blob) + PIECE, "the rest is enough")
 
     def test_a_cdn_whose_signed_address_expires_in_mid_download(self):
         cdn = self.serve()
@@ -172,7 +176,7 @@ class MisbehavingServers(BadNetwork):
             path, _, signature = request.path.partition("?X-Signature=")
             request.path = path
             if signature not in valid:
-                return 403, {}, b"<Error>Request has expired</Error>"
+                return 403, {}, b""
             valid.clear()
             return cdn.cut(request, MB)
         self.on_blob(sign)
@@ -198,7 +202,7 @@ class MisbehavingServers(BadNetwork):
                 self.on_blob(lambda request, n: (
                     307, {"Location": f"http://{storage.address}{request.path}"}, b""))
                 self.check()
-                self.assertEqual(self.ranges, [f"bytes={MB}-", None])
+                self.assertEqual(self.ranges, [f"bytes={MB // PIECE * PIECE}-", None])
                 self.unmount(self.mount_point())
 
     def test_a_token_that_expires_in_mid_pull(self):
