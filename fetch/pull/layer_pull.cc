@@ -298,7 +298,12 @@ Status LayerPull::Transfer(const std::shared_ptr<PartialBlob>& blob,
       fetcher_.Add(source_, layer_, blob, EventsFor(news), connections_);
   auto fed = Fetch(fetched, *blob, news, reader);
   fetcher_.Remove(fetched);
-  IMGMOUNT_CHECK(fed);
+  if (!fed) {
+    // After whatever was told of retries: what another run goes on with.
+    const uint64_t here = blob->CountHere(blob->all()).value_or(0);
+    Notify(Step::kDownloading, std::min(here * kPieceBytes, layer_.size));
+    return fed;
+  }
   Notify(Step::kVerifyingChecksum);
   IMGMOUNT_CHECK(FinishPass(cache_, pass));
   return {};
