@@ -131,7 +131,9 @@ class Keeper {
               "the installed program cannot be run; going on with this");
       }
       watch_.Enter();
-      ::_exit(config_.serve());
+      const int status = config_.serve();
+      watch_.Leave();
+      ::_exit(status);
     }
     server_ = child;
     if (config_.on_server) config_.on_server(child);

@@ -33,15 +33,19 @@ ServerWatch::~ServerWatch() {
   if (word_ != nullptr) ::munmap(word_, sizeof *word_);
 }
 
+// Both keep kWoken, which a signal to the keeper may set at any moment.
+
 void ServerWatch::Expect() {
-  // A signal that came meanwhile stays noted.
-  word_->store((*word_ & kWoken) | kNobody);
+  word_->fetch_or(kNobody);
+  word_->fetch_and(kWoken | kNobody);
 }
 
 void ServerWatch::Enter() {
-  word_->store(static_cast<uint32_t>(::gettid()));
+  word_->fetch_xor(kNobody ^ static_cast<uint32_t>(::gettid()));
   ::syscall(SYS_set_tid_address, word_);
 }
+
+void ServerWatch::Leave() { ::syscall(SYS_set_tid_address, nullptr); }
 
 bool ServerWatch::FirstThreadEnded() const { return (*word_ & ~kWoken) == 0; }
 

@@ -34,6 +34,8 @@ class ServerWatch {
   void Expect();
   // In the server, by its first thread, before there are others.
   void Enter();
+  // The server ends in order, which its keeper learns from waitpid(2) alone.
+  void Leave();
 
   // Whether the server's first thread has ended. Its process has too, or is
   // about to.
