@@ -152,14 +152,19 @@ Status LazyLayers::Fill(size_t layer,
   const Layer& how = layers_.at(layer);
   const Descriptor& blob = descriptor(layer);
   if (how.state == LayerState::kWhole || cache_.HasBlob(blob.digest)) return {};
-  IMGMOUNT_TRY(const auto lazy, blobs_->Open(cache_, blob));
-  IMGMOUNT_CHECK(FillBlob(*lazy, stopped));
-  auto wrong =
-      CompleteLayer(cache_, blob, image_.config.diff_ids[layer],
-                    how.toc ? &*how.toc : nullptr, lazy->bytes(), stopped);
-  const bool is_wrong =
-      wrong ? wrong->has_value() : wrong.error().code() == ErrorCode::kCorrupt;
-  if (is_wrong) *how.is_wrong = true;
+  const auto complete = [&]() -> Result<std::optional<std::string>> {
+    IMGMOUNT_TRY(const auto lazy, blobs_->Open(cache_, blob));
+    IMGMOUNT_CHECK(FillBlob(*lazy, stopped));
+    return CompleteLayer(cache_, blob, image_.config.diff_ids[layer],
+                         how.toc ? &*how.toc : nullptr, lazy->bytes(), stopped);
+  };
+  const auto is_corrupt = [](const auto& completed) {
+    return !completed && completed.error().code() == ErrorCode::kCorrupt;
+  };
+  auto wrong = complete();
+  // The bad bytes, now discarded, may be old ones, a power failure's work.
+  if (is_corrupt(wrong)) wrong = complete();
+  if (is_corrupt(wrong) || (wrong && *wrong)) *how.is_wrong = true;
   IMGMOUNT_CHECK(wrong);
   if (!*wrong) return {};
   return Fail(ErrorCode::kCorrupt, **std::move(wrong));

@@ -260,6 +260,20 @@ class Evicted(LazyLayers):
         folder = self.mount_lazily()
         self.assertEqual(self.read(folder, "5"), self.files["5"])
 
+    def test_a_power_cut_before_the_rest_has_come(self):
+        folder = self.mount_lazily()
+        self.read(folder, "5")
+        self.unmount(folder)
+        partial = self.cache / "imgmount/partial" / self.layer["digest"][7:]
+        size = partial.stat().st_size
+        os.truncate(partial, 0)
+        os.truncate(partial, size)
+        folder = self.mount_lazily(fill="idle")
+        while not self.layer_blob().exists():
+            self.assertEqual(self.log.read_text(), "")
+        for name, content in self.files.items():
+            self.assertEqual(self.read(folder, name), content, name)
+
 
 class Samples(LazyLayers):
     """Layers as other programs converted them: each format and generation."""
