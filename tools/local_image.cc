@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/local_image.h"
 
+#include <filesystem>
 #include <functional>
 #include <string>
 #include <utility>
@@ -39,13 +40,20 @@ Result<LocalImage> Open(const LayerSuffix& name, const FetchConfig& config,
                     layer_count};
 }
 
-// Opens the image's source anew, as configured, in whatever process; nobody
-// sees what it says.
+// Opens the image's source anew, as configured, in whatever process and folder;
+// nobody sees what it says.
 LazyBlobs::OpenSource Reopen(const std::string& name, FetchConfig config) {
   static const CancelFlag never = false;
   config.pull_options.cancel = &never;
   config.listener = nullptr;
   config.warn = {};
+  config.cache_folder = std::filesystem::absolute(config.cache_folder);
+  FetchEnvironment& environment = config.environment;
+  for (std::string* const path :
+       {&config.registries_conf, &config.authfile, &environment.registries_conf,
+        &environment.registry_auth_file, &environment.docker_config}) {
+    if (!path->empty()) *path = std::filesystem::absolute(*path);
+  }
   return [name, config]() -> Result<std::shared_ptr<Source>> {
     IMGMOUNT_TRY(NamedImage named, OpenImage(name, config));
     const auto shared = std::make_shared<NamedImage>(std::move(named));

@@ -153,6 +153,20 @@ class LazyMounts(LazyLayers):
         self.hub.answer = None
         self.assertEqual(self.read(folder, "large"), self.files["large"])
 
+    def test_paths_are_those_of_where_it_was_started(self):
+        folder = self.mount_point()
+        self.addCleanup(self.unmount, folder)
+        name = self.scratch.name + "-cache"
+        (self.scratch / "auth.json").write_text('{"auths": {}}')
+        subprocess.run(
+            [harness.BIN / "imgmount", "-q", "--fill=no", "--cache-dir", name,
+             "--authfile", "auth.json", self.image, folder], cwd=self.scratch,
+            env=self.environment, check=True)
+        # By a process that is somewhere else.
+        self.assertEqual(self.read(folder, "large"), self.files["large"])
+        self.assertFalse(os.path.exists("/" + name))
+        self.assertTrue((self.scratch / name).is_dir())
+
     def test_mounting_again_asks_nobody(self):
         folder = self.mount_lazily()
         self.read(folder, "d/0")
