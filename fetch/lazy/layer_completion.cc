@@ -45,8 +45,7 @@ Result<std::optional<std::string>> CompleteLayer(
     const TocLayer* toc, PartialBlob& bytes,
     const std::function<bool()>& stopped) {
   const std::optional<std::string> nothing;
-  IMGMOUNT_TRY(const auto lock,
-               cache.TryLock("layer-" + std::string(layer.digest.hex())));
+  IMGMOUNT_TRY(const auto lock, cache.TryLockLayer(layer.digest));
   if (!lock || cache.HasBlob(layer.digest)) return nothing;
   IMGMOUNT_TRY(const auto claim, bytes.ClaimAll(bytes.all()));
   if (!claim) return nothing;

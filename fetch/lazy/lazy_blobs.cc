@@ -19,8 +19,7 @@ Result<std::shared_ptr<PartialBlob>> OpenPartial(const Cache& cache,
   if (existing || existing.error().code() != ErrorCode::kNotFound) {
     return existing;
   }
-  IMGMOUNT_TRY(const FileLock lock,
-               cache.Lock("layer-" + std::string(layer.digest.hex())));
+  IMGMOUNT_TRY(const FileLock lock, cache.LockLayer(layer.digest));
   if (cache.HasBlob(layer.digest)) {
     return Fail(ErrorCode::kNotFound, "the whole layer is in the cache");
   }

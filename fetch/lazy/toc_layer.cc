@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "meta/base/file.h"
-#include "meta/base/regular_file.h"
 #include "meta/layer/first_pass.h"
 #include "meta/toc/chunk_table.h"
 #include "meta/toc/toc_reader.h"
@@ -22,7 +21,6 @@ namespace fs = std::filesystem;
 constexpr uint64_t kTailBytes = 256 << 10;
 // Given to the TOC's reader at a time.
 constexpr size_t kStep = 64 << 10;
-constexpr size_t kMaxWhy = 64 << 10;
 
 Result<TocLocation> ReadFooter(BlobSource& blob) {
   const uint64_t size = blob.size();
@@ -83,18 +81,16 @@ Status TocLayer::MakeIndex(BlobSource& blob) const {
     }
     return Failure(std::move(toc).error());
   }
-  std::error_code error;
-  fs::create_directories(folder_, error);
-  if (error) return FailErrno(folder_.string(), error.value());
+  IMGMOUNT_CHECK(MakeDirectories(folder_));
   IMGMOUNT_CHECK(WriteChunkTable(folder_ / kChunksFile, toc->chunks,
                                  where.encoding, identity_.text()));
   return toc->index.Save(folder_ / kIndexFile, identity_.text());
 }
 
 Status TocLayer::CheckTrusted() const {
-  const auto why = ReadRegularFile(folder_ / kWrongTocFile, kMaxWhy);
+  const auto why = WhyTocIsWrong(folder_);
   if (!why) return {};
-  return Fail(ErrorCode::kCorrupt, why->substr(0, why->find('\n')));
+  return Fail(ErrorCode::kCorrupt, *why);
 }
 
 Status TocLayer::MarkWrong(const std::string& why) const {

@@ -194,9 +194,8 @@ void LayerPull::Notify(Step step, uint64_t done) {
 
 // Polls, because Ctrl-C does not wake a thread that waits in flock(2).
 Result<FileLock> LayerPull::LockLayer() {
-  const std::string name = "layer-" + std::string(layer_.digest.hex());
   for (bool first_try = true;; first_try = false) {
-    IMGMOUNT_TRY(auto lock, cache_.TryLock(name));
+    IMGMOUNT_TRY(auto lock, cache_.TryLockLayer(layer_.digest));
     if (lock) return *std::move(lock);
     if (stopped_()) return Fail(ErrorCode::kCancelled, "interrupted");
     if (first_try) Notify(Step::kWaiting);

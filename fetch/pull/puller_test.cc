@@ -608,8 +608,7 @@ TEST_F(PullerTest, AWaitForAnotherProcessIsInterrupted) {
   NamedImage named = Open(Name("small"));
   const auto resolved = ResolveAnew(named);
   ASSERT_TRUE(resolved);
-  const auto other =
-      named.cache.Lock("layer-" + std::string(image_.layer_digest(0).hex()));
+  const auto other = named.cache.LockLayer(image_.layer_digest(0));
   ASSERT_TRUE(other);
   Impatient observer(cancel_);
   const auto pulled = PullImage(named, *resolved, observer);

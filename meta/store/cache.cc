@@ -46,6 +46,10 @@ Failure AsIo(const Error& error) {
   return Fail(ErrorCode::kIo, error.message());
 }
 
+std::string LayerLockName(const Digest& layer) {
+  return "layer-" + std::string(layer.hex());
+}
+
 std::string UserName(uid_t user) {
   const struct passwd* found = ::getpwuid(user);
   return found == nullptr ? fmt::format("user {}", user) : found->pw_name;
@@ -92,6 +96,15 @@ Status CheckFolder(const fs::path& cache, const char* sub) {
   return {};
 }
 
+// Not who is only called root in a user namespace (`unshare -r`).
+bool IsMachinesRoot() {
+  if (::geteuid() != 0) return false;
+  std::ifstream map("/proc/self/uid_map");
+  uint64_t inside = 0;
+  uint64_t outside = 0;
+  return !(map >> inside >> outside) || inside != 0 || outside == 0;
+}
+
 bool HasName(const nlohmann::ordered_json& descriptor, std::string_view name) {
   if (!descriptor.is_object()) return false;
   const auto annotations = descriptor.find("annotations");
@@ -109,13 +122,11 @@ nlohmann::ordered_json Named(Descriptor descriptor, const std::string& name) {
 
 }  // namespace
 
-// Not who is only called root in a user namespace (`unshare -r`).
-bool IsMachinesRoot() {
-  if (::geteuid() != 0) return false;
-  std::ifstream map("/proc/self/uid_map");
-  uint64_t inside = 0;
-  uint64_t outside = 0;
-  return !(map >> inside >> outside) || inside != 0 || outside == 0;
+std::optional<std::string> WhyTocIsWrong(const fs::path& folder) {
+  constexpr size_t kMaxBytes = 64 << 10;
+  const auto why = ReadRegularFile(folder / kWrongTocFile, kMaxBytes);
+  if (!why) return std::nullopt;
+  return why->substr(0, why->find('\n'));
 }
 
 fs::path Cache::DefaultFolder(const ToolIo& io) {
@@ -215,6 +226,14 @@ Result<FileLock> Cache::Lock(std::string_view name) const {
 
 Result<std::optional<FileLock>> Cache::TryLock(std::string_view name) const {
   return FileLock::TryAcquire(folder_ / "imgmount" / "locks" / name);
+}
+
+Result<FileLock> Cache::LockLayer(const Digest& layer) const {
+  return Lock(LayerLockName(layer));
+}
+
+Result<std::optional<FileLock>> Cache::TryLockLayer(const Digest& layer) const {
+  return TryLock(LayerLockName(layer));
 }
 
 bool Cache::HasBlob(const Digest& digest) const {

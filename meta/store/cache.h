@@ -39,6 +39,8 @@ namespace imgmount {
 // In a folder of a layer's that holds what its table of contents says: why that
 // is not believed any more.
 inline constexpr char kWrongTocFile[] = "wrong";
+// What it says, a line; nullopt: there is no such file.
+std::optional<std::string> WhyTocIsWrong(const std::filesystem::path& folder);
 
 class Cache {
  public:
@@ -66,6 +68,9 @@ class Cache {
   Result<FileLock> Lock(std::string_view name) const;
   // nullopt while another process has it.
   Result<std::optional<FileLock>> TryLock(std::string_view name) const;
+  // The same, of the lock under which a layer's files are made.
+  Result<FileLock> LockLayer(const Digest& layer) const;
+  Result<std::optional<FileLock>> TryLockLayer(const Digest& layer) const;
 
   bool HasBlob(const Digest& digest) const;
   // A small blob (manifest, config), its digest verified as it is read.

@@ -90,7 +90,7 @@ auto OpenOrRebuild(const Cache& cache, const Descriptor& layer,
       if (opened || !IsGoneOrDamaged(opened.error())) return opened;
     }
     if (lock) break;
-    IMGMOUNT_TRY(lock, cache.Lock("layer-" + std::string(layer.digest.hex())));
+    IMGMOUNT_TRY(lock, cache.LockLayer(layer.digest));
   }
   IMGMOUNT_CHECK(Rebuild(cache, layer, diff_id));
   return open();
@@ -170,8 +170,7 @@ Result<OpenedLayer> OpenLayer(const Cache& cache, const Descriptor& layer,
 
 Status CutLayer(const Cache& cache, const Digest& layer,
                 std::span<const TarRun> runs) {
-  IMGMOUNT_TRY(const auto lock,
-               cache.TryLock("layer-" + std::string(layer.hex())));
+  IMGMOUNT_TRY(const auto lock, cache.TryLockLayer(layer));
   if (!lock) return {};
   const auto path = cache.LayerFolder(layer) / kSpansFile;
   IMGMOUNT_TRY(const auto table, SpanTable::Open(path));

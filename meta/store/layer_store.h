@@ -4,7 +4,7 @@
 // that is missing is kNotFound. A layer that has another diff ID than the
 // caller's config promises is kCorrupt, whoever indexed it.
 //
-// While a layer's files are made, its lock is held: "layer-<hex of digest>".
+// While a layer's files are made, its lock is held (Cache::LockLayer).
 #ifndef IMGMOUNT_META_STORE_LAYER_STORE_H_
 #define IMGMOUNT_META_STORE_LAYER_STORE_H_
 

@@ -171,7 +171,7 @@ TEST_F(LayerStoreTest, CutsSpansForWhoeverOpensTheLayerNext) {
   const auto before = Open(image, 0);
   ASSERT_TRUE(before);
   {
-    const auto lock = cache_.Lock("layer-" + std::string(digest.hex()));
+    const auto lock = cache_.LockLayer(digest);
     EXPECT_TRUE(CutLayer(cache_, digest, runs)) << "somebody else is at it";
   }
   EXPECT_EQ(Open(image, 0)->spans->span_count(), 1u);

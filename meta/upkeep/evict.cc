@@ -41,8 +41,7 @@ class Evictor {
     if (inventory_.held.contains(BlobItem(layer.digest))) {
       return Keep(layer, "in use by another image that is mounted");
     }
-    IMGMOUNT_TRY(const auto lock,
-                 cache_.TryLock("layer-" + std::string(layer.digest.hex())));
+    IMGMOUNT_TRY(const auto lock, cache_.TryLockLayer(layer.digest));
     if (!lock) return Keep(layer, "in use by a pull");
     auto evicted = EvictLocked(layer);
     if (evicted) return evicted;

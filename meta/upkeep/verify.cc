@@ -27,7 +27,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kChunk = 1 << 20;
-constexpr size_t kMaxWhy = 64 << 10;
 
 Failure Interrupted() { return Fail(ErrorCode::kCancelled, "interrupted"); }
 
@@ -96,8 +95,7 @@ class Verifier {
   Status Layer(const CacheItem& item) {
     const auto digest = DigestOfItem(item);
     if (!digest) return {};
-    IMGMOUNT_TRY(const auto lock,
-                 cache_.TryLock("layer-" + std::string(digest->hex())));
+    IMGMOUNT_TRY(const auto lock, cache_.TryLockLayer(*digest));
     if (!lock) {
       ++result_.busy;
       return {};
@@ -124,10 +122,8 @@ class Verifier {
     std::error_code ignored;
     for (fs::directory_iterator it(cache_.folder() / item, ignored), end;
          !ignored && it != end; it.increment(ignored)) {
-      const auto why = ReadRegularFile(it->path() / kWrongTocFile, kMaxWhy);
-      if (why) {
-        result_.damage.push_back({item, why->substr(0, why->find('\n'))});
-      }
+      const auto why = WhyTocIsWrong(it->path());
+      if (why) result_.damage.push_back({item, *why});
     }
   }
 

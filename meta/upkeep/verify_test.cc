@@ -98,7 +98,7 @@ TEST_F(VerifyTest, NoticesALayerThatIsMissing) {
 
 TEST_F(VerifyTest, LeavesOutALayerThatIsBeingPulled) {
   Spoil(LayerItem(layer()) + "/index");
-  const auto lock = cache_.Lock("layer-" + std::string(layer().hex()));
+  const auto lock = cache_.LockLayer(layer());
   ASSERT_TRUE(lock);
   const Verification verified = Verify();
   EXPECT_TRUE(verified.damage.empty());
