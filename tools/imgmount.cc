@@ -51,8 +51,7 @@ IMAGE is a reference as docker takes it (nginx, user/app:1.2,
 localhost:5000/x@sha256:...), or oci:DIR[:REF], oci-archive:FILE[:REF],
 docker-archive:FILE[:REF], docker-daemon:REF, containers-storage:REF, or the ID
 of a cached image, also its beginning (imgcache ls). With @N behind it, the
-image as of its layer N; layer 0 is the bottom one. An image that is not in the
-cache is pulled first.
+image as of its layer N; layer 0 is the bottom one.
 
 The mount is served in the background until it is unmounted (imgmount -u DIR,
 fusermount3 -u DIR, umount DIR) or its process gets SIGTERM.
@@ -72,8 +71,8 @@ contents (eStargz, zstd:chunked) need not be here for that, nor those of an
 image that was evicted (imgcache evict): their bytes are fetched and checked as
 they are read, and the rest while nobody waits. Other layers are pulled first.
 What is shown is the same either way, files that were added to the layer for its
-table's sake included; but eStargz tells times of files in whole seconds, until
-all of the layer is here.
+table's sake included; but tables as stargz-snapshotter makes them tell times of
+files in whole seconds, and so does a mount that was made by them.
 
 With --provenance regular files and directories have the xattrs
   user.imgmount.layer, .digest, .created_by
