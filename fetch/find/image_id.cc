@@ -8,21 +8,11 @@
 #include "meta/upkeep/removal.h"
 
 namespace imgmount {
-namespace {
-
-constexpr std::string_view kSha256 = "sha256:";
-
-std::string_view HexOf(std::string_view text) {
-  if (text.starts_with(kSha256)) text.remove_prefix(kSha256.size());
-  return text;
-}
-
-}  // namespace
 
 Result<std::optional<ImageOfId>> FindById(
     const std::string& text, const std::filesystem::path& cache_folder) {
-  const std::string_view hex = HexOf(text);
-  if (hex.find_first_not_of("0123456789abcdef") != std::string_view::npos ||
+  if (DigitsOfId(text).find_first_not_of("0123456789abcdef") !=
+          std::string_view::npos ||
       !Cache::IsThere(cache_folder)) {
     return std::optional<ImageOfId>();
   }
@@ -37,10 +27,7 @@ Result<std::optional<ImageOfId>> FindById(
   if (image.names.front().empty()) return std::optional<ImageOfId>();
   ImageOfId result{image.names.front(), {}};
   for (const Image& each : image.images) {
-    if (each.manifest_digest.hex().starts_with(hex) ||
-        each.manifest.config.digest.hex().starts_with(hex)) {
-      result.platform = each.config.platform;
-    }
+    if (HasId(each, text)) result.platform = each.config.platform;
   }
   return std::optional(std::move(result));
 }

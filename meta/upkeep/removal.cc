@@ -109,14 +109,11 @@ std::string InUse(const std::string& name, const CachedImage& image) {
 }
 
 bool HasId(const CachedImage& image, std::string_view text) {
-  if (text.starts_with("sha256:")) text.remove_prefix(7);
-  if (text.size() < kMinIdDigits) return false;
-  if (image.published.digest.hex().starts_with(text)) return true;
+  const std::string_view digits = DigitsOfId(text);
+  if (digits.size() < kMinIdDigits) return false;
+  if (image.published.digest.hex().starts_with(digits)) return true;
   return std::any_of(image.images.begin(), image.images.end(),
-                     [&](const Image& it) {
-                       return it.manifest_digest.hex().starts_with(text) ||
-                              it.manifest.config.digest.hex().starts_with(text);
-                     });
+                     [&](const Image& it) { return HasId(it, text); });
 }
 
 // Entries without a name are other tools' business.
@@ -196,6 +193,18 @@ Result<Removal> TryToRemove(const Cache& cache, const std::string& text,
 }
 
 }  // namespace
+
+std::string_view DigitsOfId(std::string_view text) {
+  constexpr std::string_view kAlgorithm = "sha256:";
+  if (text.starts_with(kAlgorithm)) text.remove_prefix(kAlgorithm.size());
+  return text;
+}
+
+bool HasId(const Image& image, std::string_view text) {
+  const std::string_view digits = DigitsOfId(text);
+  return image.manifest_digest.hex().starts_with(digits) ||
+         image.manifest.config.digest.hex().starts_with(digits);
+}
 
 Result<FoundImage> FindImage(const Inventory& inventory,
                              const std::string& text) {

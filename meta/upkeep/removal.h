@@ -11,6 +11,7 @@
 #include <ctime>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "meta/store/cache.h"
@@ -28,6 +29,11 @@ struct Removal {
   uint64_t left_bytes = 0;
   std::vector<std::string> in_use = {};
 };
+
+// An ID without the "sha256:" that may stand before it.
+std::string_view DigitsOfId(std::string_view text);
+// Whether manifest or config have an ID that begins so.
+bool HasId(const Image& image, std::string_view text);
 
 struct FoundImage {
   const CachedImage* image = nullptr;
